@@ -1,0 +1,40 @@
+# The front door. Everything is installed into .venv; nothing is needed but python3, make and git.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-all lint lock clean
+
+# Generate a project, build it and let it process messages from a queue.
+demo: .venv/ready
+	@$(BIN)/python scripts/demo.py
+
+# Everything that must hold before a change lands.
+test: lint
+	$(BIN)/pytest -m "not wide"
+
+# The same, and the sweeps that take long.
+test-all: lint
+	$(BIN)/pytest
+
+# Our own code; the template is linted as rendered, by the tests.
+lint: .venv/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+# Pin what the development group of pyproject.toml brings along.
+lock: .venv/ready
+	$(BIN)/uv pip compile --quiet --upgrade --group dev --universal --python-version 3.11 \
+		--no-annotate --no-header --output-file requirements-dev.txt
+
+clean:
+	rm -rf .venv demo
+
+.venv/ready: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed as $(PYTHON); make PYTHON=... names another one." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"
+	$(BIN)/uv pip install --quiet --python .venv --requirement requirements-dev.txt
+	@touch $@

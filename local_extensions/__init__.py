@@ -1,0 +1,55 @@
+"""What Jinja sees of this folder: the filters of the template."""
+
+import functools
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from jinja2 import Environment
+from jinja2.ext import Extension
+
+from local_extensions import answers, sample_events
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    """JSON as it also stands in YAML and TOML strings: `tojson` would escape more than they can read."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _reporting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn anything unforeseen into BadAnswers, the one exception that every caller prints as a line."""
+
+    @functools.wraps(function)
+    def filter_(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except answers.BadAnswers:
+            raise
+        except Exception as error:
+            raise answers.BadAnswers(f"the template could not use these answers: {error!r}") from error
+
+    return filter_
+
+
+def _is_not_about_bad_answers(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], answers.BadAnswers))
+
+
+class TemplateFilters(Extension):
+    """The filters, as cookiecutter.json names them."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        filters: dict[str, Callable[..., Any]] = {
+            "check": answers.check,
+            "check_all": answers.check_all,
+            "json": _json,
+            "message": answers.message,
+            "project_slug": answers.project_slug,
+            "snake_case": answers.snake_case,
+            "sqs_event": sample_events.sqs_event,
+        }
+        environment.filters.update({name: _reporting(function) for name, function in filters.items()})
+        # Cookiecutter logs a traceback when a hook fails; a user needs the lines of BadAnswers alone.
+        logging.getLogger("cookiecutter.hooks").addFilter(_is_not_about_bad_answers)

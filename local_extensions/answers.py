@@ -1,0 +1,161 @@
+"""What an answer may be: one check for each question, and the names that follow from an answer.
+
+A check takes all answers given so far and returns its faults, one line each; none when the
+answer is good.
+"""
+
+import builtins
+import json
+import keyword
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.exceptions import FailedHookException
+from slugify import slugify
+
+from local_extensions.message_fields import FieldFaults, Message, parse_fields, quoted
+
+# A CloudFormation stack name: letters, digits and hyphens, a letter first, 128 at most. The same
+# text is the name of a folder and of a Python project, which may not end in a hyphen.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+_STACK_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,126}[A-Za-z0-9])?")
+
+# CloudFormation's logical ids (NewMessageQueue) are ASCII letters and digits only.
+_CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
+
+# `from shared.new_message import NewMessage, handle` then fits into a line of 100.
+LONGEST_MODULE = 35
+
+# Names that generated modules use beside the message class.
+IMPORTED_NAMES = frozenset({"Any", "BatchResponse", "Path"})
+
+# Modules the generated project has beside the one of the message.
+TAKEN_MODULES = frozenset({"requirements", "sqs"})
+
+# Lambda's limits for a standard queue.
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+LARGEST_BATCH = 10_000
+
+
+class BadAnswers(FailedHookException):
+    """An answer that cannot work; the text is what the user sees.
+
+    Cookiecutter and `sam init` print a FailedHookException as it is and exit with status 1.
+    """
+
+
+def project_slug(project_name: str) -> str:
+    """The slug that a project name suggests: itself where it can be one."""
+    if _STACK_NAME.fullmatch(project_name):
+        return project_name
+    words = slugify(project_name)
+    if not words[:1].isalpha():
+        words = f"sqs-{words}"
+    return words[:128].strip("-")
+
+
+def snake_case(class_name: str) -> str:
+    """`NewMessage` gives `new_message`, `HTTPRequest` gives `http_request`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
+
+
+def message(answers: Mapping[str, Any]) -> Message:
+    """The message that the answers describe. Raises FieldFaults."""
+    return Message(answers["message_name"], parse_fields(answers["message_fields"]))
+
+
+def _project_name_faults(answers: Mapping[str, Any]) -> list[str]:
+    name = str(answers["project_name"])
+    if not name.strip() or not name.isprintable():
+        return [f"{quoted(name)} is no project name; allowed: printable characters on one line"]
+    return []
+
+
+def _project_slug_faults(answers: Mapping[str, Any]) -> list[str]:
+    slug = str(answers["project_slug"])
+    if not _STACK_NAME.fullmatch(slug):
+        return [
+            f"{quoted(slug)} is no CloudFormation stack name; allowed: up to 128 letters, digits and hyphens, "
+            "a letter first and no hyphen last"
+        ]
+    return []
+
+
+def _message_name_faults(answers: Mapping[str, Any]) -> list[str]:
+    name = str(answers["message_name"])
+    if not _CLASS_NAME.fullmatch(name):
+        return [f"{quoted(name)} is no class name; allowed: letters and digits, a capital letter first (OrderPlaced)"]
+    module = snake_case(name)
+    if keyword.iskeyword(name) or hasattr(builtins, name) or name in IMPORTED_NAMES:
+        return [f"{quoted(name)} already means something in the generated modules; choose another (Order{name})"]
+    if keyword.iskeyword(module) or module in TAKEN_MODULES:
+        return [f"{quoted(name)} gives the module name {module}, which is taken; choose another (Order{name})"]
+    if len(module) > LONGEST_MODULE:
+        return [f"{quoted(name)} gives a module name of {len(module)} characters; allowed: at most {LONGEST_MODULE}"]
+    return []
+
+
+def _message_fields_faults(answers: Mapping[str, Any]) -> list[str]:
+    try:
+        parse_fields(str(answers["message_fields"]))
+    except FieldFaults as error:
+        return error.faults
+    return []
+
+
+def _batch_size_faults(answers: Mapping[str, Any]) -> list[str]:
+    size = str(answers["batch_size"])
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", size, re.ASCII) or int(size) > LARGEST_BATCH:
+        return [f"{quoted(size)} is no batch size; allowed: a whole number from 1 to {LARGEST_BATCH}"]
+    return []
+
+
+CHECKS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
+    "project_name": _project_name_faults,
+    "project_slug": _project_slug_faults,
+    "message_name": _message_name_faults,
+    "message_fields": _message_fields_faults,
+    "batch_size": _batch_size_faults,
+}
+
+
+def check(answers: Mapping[str, Any], question: str) -> str:
+    """Check one answer while the questions are asked. Returns "", raises BadAnswers."""
+    if question in answers:  # a replay asks only what its file lacks, and leaves the rest to check_all
+        _refuse(_faults(answers, question))
+    return ""
+
+
+def check_all(answers: Mapping[str, Any]) -> str:
+    """Check answers that nobody asked for: a replay file may hold anything.
+
+    Returns "", raises BadAnswers with the faults of every answer.
+    """
+    faults = [fault for question in CHECKS for fault in _faults(answers, question)]
+    for question, choices in _choices().items():
+        if answers[question] not in choices:
+            faults.append(f"{question}: {quoted(answers[question])} is no choice; allowed: {', '.join(choices)}")
+    module = snake_case(str(answers["message_name"]))
+    if answers["__message_module"] != module:
+        faults.append(
+            f"__message_module: {quoted(answers['__message_module'])} does not follow from message_name: {module}"
+        )
+    _refuse(faults)
+    return ""
+
+
+def _faults(answers: Mapping[str, Any], question: str) -> list[str]:
+    return [f"{question}: {fault}" for fault in CHECKS[question](answers)]
+
+
+def _choices() -> dict[str, list[str]]:
+    """The questions of cookiecutter.json that are answered by a choice."""
+    questions = json.loads((Path(__file__).parents[1] / "cookiecutter.json").read_text(encoding="utf-8"))
+    return {name: default for name, default in questions.items() if isinstance(default, list) and name[0] != "_"}
+
+
+def _refuse(faults: list[str]) -> None:
+    if faults:
+        raise BadAnswers("\n".join(faults))

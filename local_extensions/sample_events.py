@@ -1,0 +1,39 @@
+"""Sample events: the JSON with which Lambda hands a batch of messages to the function."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from local_extensions.answers import message
+
+
+def sqs_event(answers: Mapping[str, Any], *kinds: str) -> dict[str, Any]:
+    """An event with one record for each kind, "valid" or "broken".
+
+    The shape is the one of `sam local generate-event sqs receive-message`.
+    """
+    sample = message(answers)
+    queue = f"{answers['project_slug']}-{sample.class_name}Queue"
+    records = []
+    for n, kind in enumerate(kinds, start=1):
+        body = json.dumps(sample.example(n) if kind == "valid" else sample.broken_example(n), ensure_ascii=False)
+        records.append(
+            {
+                "messageId": f"00000000-0000-4000-8000-{n:012}",
+                "receiptHandle": f"receipt-handle-{n}",
+                "body": body,
+                "attributes": {
+                    "ApproximateReceiveCount": "1",
+                    "SentTimestamp": "1767225600000",
+                    "SenderId": "AIDAEXAMPLE",
+                    "ApproximateFirstReceiveTimestamp": "1767225600250",
+                },
+                "messageAttributes": {},
+                "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
+                "eventSource": "aws:sqs",
+                "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{queue}",
+                "awsRegion": "us-east-1",
+            }
+        )
+    return {"Records": records}

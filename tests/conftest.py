@@ -1,0 +1,89 @@
+"""A baked project as the tests see it, and an environment in which nothing reaches a real AWS account."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
+CHOICES: dict[str, list[str]] = {
+    name: answer for name, answer in QUESTIONS.items() if isinstance(answer, list) and not name.startswith("_")
+}
+THIS_RUNTIME = "python{}.{}".format(*sys.version_info)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The tools of this environment first on PATH, no AWS account, no cookiecutter settings of the user's."""
+    config = tmp_path_factory.mktemp("cookiecutter") / "config.yaml"
+    config.write_text(f"replay_dir: {config.parent / 'replay'}\ncookiecutters_dir: {config.parent / 'clones'}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "VIRTUAL_ENV"):
+            patch.delenv(name, raising=False)
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("COOKIECUTTER_CONFIG", str(config))
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("SAM_CLI_TELEMETRY", "0")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        yield
+
+
+@dataclass(frozen=True)
+class Project:
+    """A baked project and the answers it came from."""
+
+    path: Path
+    answers: Mapping[str, str]
+
+    def run(self, *command: str, **env: str) -> str:
+        """Run a command in the project, expect it to succeed, and return what it printed."""
+        done = run(*command, cwd=self.path, **env)
+        assert done.returncode == 0, f"{' '.join(command)} failed for {dict(self.answers)}:\n{done.stdout}"
+        return done.stdout
+
+    def files(self) -> list[str]:
+        """What is in the project, sorted, as paths from its top."""
+        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
+
+
+Bake = Callable[..., Project]
+
+
+def run(*command: str, cwd: Path, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; its errors are in `stdout`, where they came."""
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **env},
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+@pytest.fixture(scope="session")
+def bake(cookies_session: Any) -> Bake:
+    """Bake the template with the answers given, the others by default. The same answers are baked once."""
+    baked: dict[tuple[tuple[str, str], ...], Project] = {}
+
+    def bake(**answers: str) -> Project:
+        assert answers.keys() <= QUESTIONS.keys(), "no such question"
+        key = tuple(sorted(answers.items()))
+        if key not in baked:
+            result = cookies_session.bake(extra_context=answers, template=str(ROOT))
+            assert result.exception is None, f"{answers}: {result.exception!r}"
+            baked[key] = Project(result.project_path, answers)
+        return baked[key]
+
+    return bake

@@ -1,0 +1,103 @@
+"""Answers that cannot work end with a plain line for each fault, exit status 1 and nothing on disk."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import QUESTIONS, ROOT, run
+
+BATCH_SIZE_FAULT = "batch_size: '{}' is no batch size; allowed: a whole number from 1 to 10000"
+TYPE_FAULT = "message_fields: field {} is of unknown type {}; allowed: str, int, float, bool"
+CASES: list[tuple[str, str, list[str]]] = [
+    ("batch_size", "0", [BATCH_SIZE_FAULT.format("0")]),
+    ("batch_size", "abc", [BATCH_SIZE_FAULT.format("abc")]),
+    ("batch_size", "10001", [BATCH_SIZE_FAULT.format("10001")]),
+    ("message_fields", "a: strin, b: int, c: [x]", [TYPE_FAULT.format("a", "strin"), TYPE_FAULT.format("c", "[x]")]),
+    (
+        "project_slug",
+        "my_stack",
+        [
+            "project_slug: 'my_stack' is no CloudFormation stack name; allowed: up to 128 letters, digits and hyphens, "
+            "a letter first and no hyphen last"
+        ],
+    ),
+    (
+        "message_name",
+        "new message",
+        [
+            "message_name: 'new message' is no class name; "
+            "allowed: letters and digits, a capital letter first (OrderPlaced)"
+        ],
+    ),
+]
+ASKED = [name for name in QUESTIONS if not name.startswith("_")]
+
+
+@pytest.mark.parametrize(("question", "answer", "lines"), CASES)
+def test_cookiecutter_without_input(question: str, answer: str, lines: list[str], tmp_path: Path) -> None:
+    done = run("cookiecutter", str(ROOT), "--no-input", f"{question}={answer}", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()) == (1, lines)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("question", "answer", "lines"), CASES)
+def test_cookiecutter_with_typed_answers(question: str, answer: str, lines: list[str], tmp_path: Path) -> None:
+    typed = "\n" * ASKED.index(question) + f"{answer}\n"
+    done = run("cookiecutter", str(ROOT), cwd=tmp_path, stdin=typed)
+    assert done.returncode == 1
+    # The prompts end without a line break when nobody presses Enter, so the first line follows one.
+    assert done.stdout.endswith("\n".join(lines) + "\n")
+    assert "Traceback" not in done.stdout
+    assert f"[{ASKED.index(question) + 2}/" not in done.stdout, "asked on"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("question", "answer", "lines"), CASES)
+def test_sam_init(question: str, answer: str, lines: list[str], tmp_path: Path) -> None:
+    extra = json.dumps({question: answer})
+    done = run("sam", "init", "--location", str(ROOT), "--no-input", "--extra-context", extra, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.rstrip().endswith("\n".join(lines))
+    assert "Traceback" not in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_replay_file_that_was_edited_is_checked_too(tmp_path: Path) -> None:
+    assert run("cookiecutter", str(ROOT), "--no-input", "--output-dir", "first", cwd=tmp_path).returncode == 0
+    replay = Path(os.environ["COOKIECUTTER_CONFIG"]).parent / "replay" / f"{ROOT.name}.json"
+    answers = json.loads(replay.read_text("utf-8"))
+    answers["cookiecutter"] |= {
+        "message_name": "OrderPlaced",
+        "message_fields": "a: strin",
+        "batch_size": 0,
+        "runtime": "python2.7",
+    }
+    edited = tmp_path / "edited.json"
+    edited.write_text(json.dumps(answers))
+    done = run("cookiecutter", str(ROOT), "--replay-file", str(edited), "--output-dir", "second", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()) == (
+        1,
+        [
+            TYPE_FAULT.format("a", "strin"),
+            BATCH_SIZE_FAULT.format("0"),
+            "runtime: 'python2.7' is no choice; allowed: python3.13, python3.14, python3.12, python3.11",
+            "__message_module: 'new_message' does not follow from message_name: order_placed",
+        ],
+    )
+    assert not list((tmp_path / "second").iterdir())
+
+
+def test_a_replay_file_without_a_newer_question_goes_through(tmp_path: Path) -> None:
+    answers = {"project_slug": "orders", "message_name": "OrderPlaced", "__message_module": "order_placed"}
+    answers |= {name: QUESTIONS[name] for name in ("project_name", "message_fields")}
+    answers |= {"runtime": "python3.13", "architecture": "arm64"}
+    older = tmp_path / "older.json"
+    older.write_text(json.dumps({"cookiecutter": answers}))
+    done = run("cookiecutter", str(ROOT), "--replay-file", str(older), cwd=tmp_path, stdin="0\n")
+    assert done.returncode == 1
+    assert done.stdout.endswith(BATCH_SIZE_FAULT.format("0") + "\n")
+    done = run("cookiecutter", str(ROOT), "--replay-file", str(older), cwd=tmp_path, stdin="7\n")
+    assert done.returncode == 0, done.stdout
+    assert "BatchSize: 7" in (tmp_path / "orders" / "template.yaml").read_text("utf-8")

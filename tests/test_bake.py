@@ -1,0 +1,156 @@
+"""What comes out of the template: files that are what they claim to be, clean as they come."""
+
+import ast
+import hashlib
+import json
+import os
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import CHOICES, ROOT, THIS_RUNTIME, Bake, Project, run
+
+TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+
+RICH_FIELDS = "payment_id: str, amount: float, express: bool, attempts: int"
+
+# What is baked and looked at from all sides: the defaults, each other choice once, and answers at their edges.
+CASES: dict[str, dict[str, str]] = {
+    "defaults": {},
+    **{f"{name}={choice}": {name: choice} for name, choices in CHOICES.items() for choice in choices[1:]},
+    "payments": {"project_name": "Payments", "message_name": "PaymentReceived", "message_fields": RICH_FIELDS},
+    "one a batch": {"batch_size": "1"},
+    "a window": {"batch_size": "11"},
+    "largest batch": {"batch_size": "10000"},
+    "odd project name": {"project_name": """Zoë's "café": #1 🚀 {x} \\ 100% & <b>*it*</b>"""},
+    "longest project name": {"project_name": "x" * 200},
+    "longest names": {"message_name": "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHI", "message_fields": f"{'a' * 50}: float"},
+    "shortest names": {"project_slug": "a", "message_name": "A", "message_fields": "a: bool"},
+    "200 fields": {"message_fields": ", ".join(f"field_{n}: {t}" for n in range(50) for t in ("int",)) + ", "
+                   + ", ".join(f"text_{n}: str" for n in range(150))},
+    "names of a dependency": {"project_slug": "pytest", "message_name": "Logging", "message_fields": "msgspec: str"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=list(CASES.values()), ids=list(CASES))
+def project(request: pytest.FixtureRequest, bake: Bake) -> Project:
+    return bake(**request.param)
+
+
+def expected_files(module: str) -> list[str]:
+    return sorted(
+        [
+            ".gitignore",
+            "Makefile",
+            "README.md",
+            "events/all_valid.json",
+            "events/one_broken.json",
+            f"lambdas/{module}_processor/app.py",
+            "lambdas/requirements.txt",
+            f"lambdas/shared/{module}.py",
+            "lambdas/shared/sqs.py",
+            f"messages/{module}.json",
+            "pyproject.toml",
+            "samconfig.toml",
+            "template.yaml",
+            f"tests/unit/test_{module}.py",
+            f"tests/unit/test_{module}_processor.py",
+            "tests/unit/test_requirements.py",
+            "tests/unit/test_sqs.py",
+        ]
+    )
+
+
+def sources(project: Project) -> dict[str, str]:
+    """The text of every file of the template, by its path as rendered; caches of test runs are left out."""
+    return {name: (project.path / name).read_text("utf-8") for name in expected_files(module_of(project))}
+
+
+def module_of(project: Project) -> str:
+    (app,) = project.path.glob("lambdas/*_processor/app.py")
+    return app.parent.name.removesuffix("_processor")
+
+
+def test_the_files_are_exactly_these(tmp_path: Path) -> None:
+    done = run("cookiecutter", str(ROOT), "--no-input", "--output-dir", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    project = Project(tmp_path / "order-events", {})
+    assert project.files() == expected_files("new_message")
+    assert "cd order-events" in done.stdout
+    assert "sam build && sam deploy" in done.stdout
+
+
+def test_every_file_is_what_it_claims_to_be(project: Project) -> None:
+    for name, text in sources(project).items():
+        match Path(name).suffix:
+            case ".py":
+                ast.parse(text)
+            case ".json":
+                json.loads(text)
+            case ".toml":
+                tomllib.loads(text)
+            case ".yaml":
+                yaml.compose(text)
+
+
+def test_every_file_looks_written_by_hand(project: Project) -> None:
+    for name, text in sources(project).items():
+        assert text.endswith("\n"), name
+        assert not text.endswith("\n\n"), name
+        assert "\n\n\n\n" not in text, name
+        assert not re.search(r"[ \t]\n|\r", text), name
+        typed = project.answers.get("project_name", "")
+        rest = text.replace(typed, "").replace(json.dumps(typed, ensure_ascii=False), "") if typed else text
+        assert not re.search(r"\{\{|\{%|\{#|cookiecutter", rest), name
+
+
+def test_the_project_name_stands_there_as_typed(project: Project) -> None:
+    typed = project.answers.get("project_name", "Order Events")
+    texts = sources(project)
+    assert tomllib.loads(texts["pyproject.toml"])["project"]["description"] == typed
+    description = next(line for line in texts["template.yaml"].splitlines() if line.startswith("Description:"))
+    assert yaml.safe_load(description) == {"Description": typed}
+
+
+def test_lint_format_types_and_tests_pass_as_they_come(project: Project) -> None:
+    project.run("ruff", "check", "--no-cache")
+    project.run("ruff", "format", "--check", "--no-cache")
+    project.run("mypy", "--cache-dir", os.devnull)
+    done = project.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cookies")
+    assert re.search(r"^\d+ passed", done, re.MULTILINE), done
+
+
+def test_events_are_as_sqs_would_send_them(project: Project) -> None:
+    for path in (project.path / "events").glob("*.json"):
+        records = json.loads(path.read_text("utf-8"))["Records"]
+        assert len({record["messageId"] for record in records}) == len(records) == 3
+        for record in records:
+            assert hashlib.md5(record["body"].encode()).hexdigest() == record["md5OfBody"]
+
+
+def test_what_carries_no_jinja_is_rendered_to_the_letter(bake: Bake) -> None:
+    for name in ("lambdas/shared/sqs.py", "tests/unit/test_sqs.py", "tests/unit/test_requirements.py"):
+        assert (TEMPLATE / name).read_bytes() == (bake().path / name).read_bytes()
+
+
+def test_the_owner_is_given_the_tools_that_are_tested_here(bake: Bake) -> None:
+    ours = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["dev"]
+    theirs = tomllib.loads((bake().path / "pyproject.toml").read_text("utf-8"))
+    assert set(theirs["dependency-groups"]["dev"]) | set(theirs["project"]["dependencies"]) <= set(ours)
+
+
+def test_the_default_is_the_project_of_the_tutorial(bake: Bake) -> None:
+    module = sources(bake())["lambdas/shared/new_message.py"]
+    assert "class NewMessage(" in module
+    assert "    order_id: str\n" in module
+    assert json.loads(sources(bake())["messages/new_message.json"]) == {"orderId": "order-1"}
+
+
+def test_make_test_and_make_lint_work_for_the_owner(bake: Bake) -> None:
+    project = bake(runtime=THIS_RUNTIME, project_slug="pytest")
+    assert re.search(r"=+ \d+ passed", project.run("make", "test"))
+    assert "Success: no issues found" in project.run("make", "lint")

@@ -1,0 +1,127 @@
+"""SQS: a record becomes a message, a batch becomes the ids of the messages that failed.
+
+Knows no message class: the decoder and the handler of one are passed in. What Lambda expects in
+return is described under "Reporting batch item failures" in
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
+
+logger = logging.getLogger(__name__)
+
+MessageT = TypeVar("MessageT")
+
+Record = dict[str, Any]
+
+
+class BatchItemFailure(TypedDict):
+    """The id of one message that failed."""
+
+    itemIdentifier: str
+
+
+class BatchResponse(TypedDict):
+    """Lambda returns these messages to the queue and deletes the rest of the batch."""
+
+    batchItemFailures: list[BatchItemFailure]
+
+
+class NotAnSqsEvent(ValueError):
+    """Failures in this event could not be reported by id; raised, so that Lambda retries it all."""
+
+
+class MessageParseError(ValueError):
+    """The body of a record is not the message it should be."""
+
+
+class EmptyMessageBody(MessageParseError):
+    """The record has no body."""
+
+    def __init__(self) -> None:
+        super().__init__("The body is empty")
+
+
+class CannotDeserialize(MessageParseError):
+    """The body is not JSON, or JSON of another shape.
+
+    reason: what msgspec says, such as "Expected `str`, got `int`".
+    path: where in the body, such as "$.orderId"; "$" is the body as a whole.
+    """
+
+    def __init__(self, reason: str, path: str) -> None:
+        super().__init__(f"{reason} - at `{path}`")
+        self.reason = reason
+        self.path = path
+
+
+def process_batch(
+    event: dict[str, Any],
+    decoder: msgspec.json.Decoder[MessageT],
+    handle: Callable[[MessageT], None],
+) -> BatchResponse:
+    """Handle every message of an SQS event, in order; one that fails does not stop the others.
+
+    A message has failed when its body cannot be parsed or `handle` raises. Each failed id is
+    returned once and logged with the reason. Raises NotAnSqsEvent before anything is handled.
+    """
+    failed: dict[str, None] = {}  # a dict for its keys: ordered, and each of them once
+    for record in _records(event):
+        try:
+            handle(parse_message(record, decoder))
+        except Exception as error:
+            _log_failure(record, error)
+            failed[record["messageId"]] = None
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def parse_message(record: Record, decoder: msgspec.json.Decoder[MessageT]) -> MessageT:
+    """Decode the body of one record. Raises EmptyMessageBody or CannotDeserialize."""
+    body = record.get("body")
+    if not body:
+        raise EmptyMessageBody
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        # msgspec appends the path to its reason, where there is one: "… - at `$.orderId`".
+        reason, _, path = str(error).partition(" - at `")
+        raise CannotDeserialize(reason, path.removesuffix("`") or "$") from error
+    except (TypeError, UnicodeEncodeError, RecursionError) as error:
+        # A body that is no text, that no encoding can carry, or that is nested too deeply.
+        raise CannotDeserialize(str(error), "$") from error
+
+
+def _records(event: dict[str, Any]) -> list[Record]:
+    """The records of an SQS event, every one of them with an id to report it by."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list):
+        raise NotAnSqsEvent("The event has no list of Records")
+    for index, record in enumerate(records):
+        if not isinstance(record, dict) or record.get("eventSource") != "aws:sqs":
+            raise NotAnSqsEvent(f"Records[{index}] does not come from SQS")
+        message_id = record.get("messageId")
+        if not isinstance(message_id, str) or not message_id:
+            raise NotAnSqsEvent(f"Records[{index}] has no messageId")
+    return records
+
+
+def _log_failure(record: Record, error: Exception) -> None:
+    """One line that says which message failed and why, never what was in it."""
+    receive_count = record.get("attributes", {}).get("ApproximateReceiveCount")
+    logger.error(
+        "Message %s failed at receive %s: %s",
+        record["messageId"],
+        receive_count,
+        error,
+        # A body's fault is in the reason; a fault in code takes its traceback.
+        exc_info=None if isinstance(error, MessageParseError) else error,
+        extra={
+            "messageId": record["messageId"],
+            "receiveCount": receive_count,
+            "cause": type(error).__name__,
+            "reason": str(error),
+        },
+    )

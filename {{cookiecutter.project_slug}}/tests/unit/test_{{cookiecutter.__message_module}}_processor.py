@@ -1,0 +1,26 @@
+"""The Lambda function, on every event in events/."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from {{ cookiecutter.__message_module }}_processor.app import handler
+
+EVENTS = Path(__file__).parents[2] / "events"
+
+# The messages that fail, by their place in the batch.
+FAILING = {"all_valid.json": [], "one_broken.json": [1]}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EVENTS.glob("*.json")))
+def test_the_response_names_the_broken_messages(name: str) -> None:
+    event = json.loads((EVENTS / name).read_text("utf-8"))
+    ids = [record["messageId"] for record in event["Records"]]
+    assert handler(event, None) == {
+        "batchItemFailures": [{"itemIdentifier": ids[place]} for place in FAILING[name]]
+    }
+
+
+def test_every_expected_event_is_there() -> None:
+    assert {path.name for path in EVENTS.glob("*.json")} == set(FAILING)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +39,21 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Project:
-    """A baked project and the answers it came from."""
+    """A baked project, the answers it came from, and the files it came with (later runs add caches)."""
 
     path: Path
     answers: Mapping[str, str]
+    files: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = [path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file()]
+        object.__setattr__(self, "files", sorted(found))
 
     def run(self, *command: str, **env: str) -> str:
         """Run a command in the project, expect it to succeed, and return what it printed."""
         done = run(*command, cwd=self.path, **env)
         assert done.returncode == 0, f"{' '.join(command)} failed for {dict(self.answers)}:\n{done.stdout}"
         return done.stdout
-
-    def files(self) -> list[str]:
-        """What is in the project, sorted, as paths from its top."""
-        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
 
 
 Bake = Callable[..., Project]

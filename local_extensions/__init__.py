@@ -3,18 +3,38 @@
 import functools
 import json
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from local_extensions import answers, sample_events
+from local_extensions import answers, message_module, sample_events
+from local_extensions.field_types import MISSING, Message, Times
 
 
 def _json(value: object, indent: int | None = None) -> str:
     """JSON as it also stands in YAML and TOML strings: `tojson` would escape more than they can read."""
     return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _markdown(text: str) -> str:
+    """Plain text, so that Markdown shows it as it is."""
+    return re.sub(r"[\\`*_{}\[\]<>#|~&]", r"\\\g<0>", text)
+
+
+def _refusals(message: Message) -> list[dict[str, Any]]:
+    """What breaks the example of a message, as JSON.
+
+    `value` is put at `path`, or the first of what is there is repeated `times`, or what is there is
+    removed; `at` is where msgspec then finds the fault.
+    """
+    rows = []
+    for path, value, at in message.refusals():
+        change = {"times": value.count} if isinstance(value, Times) else {} if value is MISSING else {"value": value}
+        rows.append({"path": path, **change, "at": f"${at}"})
+    return rows
 
 
 def _reporting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,9 +64,14 @@ class TemplateFilters(Extension):
         filters: dict[str, Callable[..., Any]] = {
             "check": answers.check,
             "check_all": answers.check_all,
+            "classes": message_module.classes,
+            "definitions": message_module.definitions,
+            "imports": message_module.imports,
             "json": _json,
+            "markdown": _markdown,
             "message": answers.message,
             "project_slug": answers.project_slug,
+            "refusals": _refusals,
             "snake_case": answers.snake_case,
             "sqs_event": sample_events.sqs_event,
         }

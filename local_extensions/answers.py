@@ -4,7 +4,6 @@ A check takes all answers given so far and returns its faults, one line each; no
 answer is good.
 """
 
-import builtins
 import json
 import keyword
 import re
@@ -15,21 +14,31 @@ from typing import Any
 from cookiecutter.exceptions import FailedHookException
 from slugify import slugify
 
-from local_extensions.message_fields import FieldFaults, Message, parse_fields, quoted
+from local_extensions.faults import quoted
+from local_extensions.field_types import Message
+from local_extensions.message_fields import FieldFaults, is_taken, parse_fields
 
-# A CloudFormation stack name: letters, digits and hyphens, a letter first, 128 at most. The same
-# text is the name of a folder and of a Python project, which may not end in a hyphen.
+# A template's description has at most 1,024 bytes, and a character at most 4.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-description-structure.html
+LONGEST_PROJECT_NAME = 256
+
+# A CloudFormation stack name: letters, digits and hyphens, a letter first. The same text is the name
+# of a folder, and of a Python project, which may not end in a hyphen.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
-_STACK_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,126}[A-Za-z0-9])?")
+LONGEST_SLUG = 50
+_STACK_NAME = re.compile(rf"[A-Za-z]([A-Za-z0-9-]{{0,{LONGEST_SLUG - 2}}}[A-Za-z0-9])?")
+
+# Folders cannot have these names on Windows.
+_DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+LONGEST_QUEUE_NAME = 80
 
 # CloudFormation's logical ids (NewMessageQueue) are ASCII letters and digits only.
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 
-# `from shared.new_message import NewMessage, handle` then fits into a line of 100.
-LONGEST_MODULE = 35
-
-# Names that generated modules use beside the message class.
-IMPORTED_NAMES = frozenset({"Any", "BatchResponse", "Path"})
+# The lines of the generated tests that name the module then fit into 100 characters.
+LONGEST_MODULE = 33
 
 # Modules the generated project has beside the one of the message.
 TAKEN_MODULES = frozenset({"requirements", "sqs"})
@@ -48,12 +57,12 @@ class BadAnswers(FailedHookException):
 
 def project_slug(project_name: str) -> str:
     """The slug that a project name suggests: itself where it can be one."""
-    if _STACK_NAME.fullmatch(project_name):
+    if _STACK_NAME.fullmatch(project_name) and project_name.lower() not in _DEVICES:
         return project_name
     words = slugify(project_name)
-    if not words[:1].isalpha():
+    if not words[:1].isalpha() or words in _DEVICES:
         words = f"sqs-{words}"
-    return words[:128].strip("-")
+    return words[:LONGEST_SLUG].strip("-")
 
 
 def snake_case(class_name: str) -> str:
@@ -63,13 +72,15 @@ def snake_case(class_name: str) -> str:
 
 def message(answers: Mapping[str, Any]) -> Message:
     """The message that the answers describe. Raises FieldFaults."""
-    return Message(answers["message_name"], parse_fields(answers["message_fields"]))
+    return Message(answers["message_name"], parse_fields(answers["message_fields"], answers["message_name"]))
 
 
 def _project_name_faults(answers: Mapping[str, Any]) -> list[str]:
     name = str(answers["project_name"])
     if not name.strip() or not name.isprintable():
         return [f"{quoted(name)} is no project name; allowed: printable characters on one line"]
+    if len(name) > LONGEST_PROJECT_NAME:
+        return [f"{quoted(name)} has {len(name)} characters; allowed: {LONGEST_PROJECT_NAME}"]
     return []
 
 
@@ -77,9 +88,11 @@ def _project_slug_faults(answers: Mapping[str, Any]) -> list[str]:
     slug = str(answers["project_slug"])
     if not _STACK_NAME.fullmatch(slug):
         return [
-            f"{quoted(slug)} is no CloudFormation stack name; allowed: up to 128 letters, digits and hyphens, "
-            "a letter first and no hyphen last"
+            f"{quoted(slug)} is no CloudFormation stack name; allowed: up to {LONGEST_SLUG} letters, digits and "
+            "hyphens, a letter first and no hyphen last"
         ]
+    if slug.lower() in _DEVICES:
+        return [f"{quoted(slug)} is a device on Windows, and no folder can have its name; choose another (sqs-{slug})"]
     return []
 
 
@@ -88,18 +101,23 @@ def _message_name_faults(answers: Mapping[str, Any]) -> list[str]:
     if not _CLASS_NAME.fullmatch(name):
         return [f"{quoted(name)} is no class name; allowed: letters and digits, a capital letter first (OrderPlaced)"]
     module = snake_case(name)
-    if keyword.iskeyword(name) or hasattr(builtins, name) or name in IMPORTED_NAMES:
+    if is_taken(name):
         return [f"{quoted(name)} already means something in the generated modules; choose another (Order{name})"]
     if keyword.iskeyword(module) or module in TAKEN_MODULES:
         return [f"{quoted(name)} gives the module name {module}, which is taken; choose another (Order{name})"]
     if len(module) > LONGEST_MODULE:
         return [f"{quoted(name)} gives a module name of {len(module)} characters; allowed: at most {LONGEST_MODULE}"]
+    queue = f"{answers.get('project_slug', '')}-{name}Queue.fifo"
+    if len(queue) > LONGEST_QUEUE_NAME:
+        return [
+            f"{quoted(name)} and the project_slug give the queue name {queue}; allowed: {LONGEST_QUEUE_NAME} characters"
+        ]
     return []
 
 
 def _message_fields_faults(answers: Mapping[str, Any]) -> list[str]:
     try:
-        parse_fields(str(answers["message_fields"]))
+        parse_fields(str(answers["message_fields"]), str(answers.get("message_name")))
     except FieldFaults as error:
         return error.faults
     return []

@@ -17,7 +17,7 @@ def sqs_event(answers: Mapping[str, Any], *kinds: str) -> dict[str, Any]:
     queue = f"{answers['project_slug']}-{sample.class_name}Queue"
     records = []
     for n, kind in enumerate(kinds, start=1):
-        body = json.dumps(sample.example(n) if kind == "valid" else sample.broken_example(n), ensure_ascii=False)
+        body = json.dumps(sample.example(n=n) if kind == "valid" else sample.broken_example(n), ensure_ascii=False)
         records.append(
             {
                 "messageId": f"00000000-0000-4000-8000-{n:012}",

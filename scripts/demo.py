@@ -59,8 +59,9 @@ def main() -> None:
         server.stop()
 
     title("What next")
-    print("    cd demo/order-events                       the project as its owner gets it, with a README.md")
-    print("    .venv/bin/cookiecutter . --output-dir ..   answer the questions and own a project of your own")
+    print('    export PATH="$PWD/.venv/bin:$PATH"   cookiecutter, uv and sam are there')
+    print("    cd demo/order-events                 the project as its owner gets it, with a README.md")
+    print("    cookiecutter . --output-dir ..       answer the questions and own a project of your own")
 
 
 def process_messages(server: ThreadedMotoServer, runtime: str) -> None:

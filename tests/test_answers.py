@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local_extensions import answers
+from local_extensions.message_fields import TAKEN_CLASS_NAMES
 from tests.conftest import QUESTIONS, Bake
 
 GOOD = {
@@ -75,7 +76,7 @@ def test_a_project_name_that_cannot_be_printed_is_refused(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("slug", ["a", "Order-Events2", "a" * 128])
+@pytest.mark.parametrize("slug", ["a", "Order-Events2", "a" * 50])
 def test_a_stack_name_passes(slug: str) -> None:
     assert answers.check({**GOOD, "project_slug": slug}, "project_slug") == ""
 
@@ -83,10 +84,10 @@ def test_a_stack_name_passes(slug: str) -> None:
 @pytest.mark.parametrize("slug", ["", "2nd", "order_events", "order events", "-a", "a-", "a.b", "é", "../a", "a/b"])
 def test_what_is_no_stack_name_is_refused(slug: str) -> None:
     assert refusal("project_slug", slug) == (
-        f"project_slug: {slug!r} is no CloudFormation stack name; allowed: up to 128 letters, digits and hyphens, "
-        "a letter first and no hyphen last"
+        f"project_slug: {slug!r} is no CloudFormation stack name; allowed: up to 50 letters, digits and "
+        "hyphens, a letter first and no hyphen last"
     )
-    assert "is no CloudFormation stack name" in refusal("project_slug", "a" * 129)
+    assert "is no CloudFormation stack name" in refusal("project_slug", "a" * 51)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +98,9 @@ def test_what_is_no_stack_name_is_refused(slug: str) -> None:
         ("Zoë's café: №1", "zoe-s-cafe-no1"),
         ("2024 orders", "sqs-2024-orders"),
         ("🚀", "sqs"),
-        ("x" * 300, "x" * 128),
-        ("word " * 60, ("word-" * 26)[:128].strip("-")),
+        ("x" * 300, "x" * 50),
+        ("word " * 60, ("word-" * 10).strip("-")),
+        ("Con", "sqs-con"),
     ],
 )
 def test_every_project_name_suggests_a_slug_that_passes(name: str, slug: str) -> None:
@@ -132,11 +134,12 @@ def test_a_class_name_gives_a_module_name(name: str, module: str) -> None:
         ("1st", "is no class name"),
         ("None", "already means something in the generated modules; choose another (OrderNone)"),
         ("Exception", "already means something in the generated modules; choose another (OrderException)"),
-        ("BatchResponse", "already means something"),
+        ("EXAMPLE", "already means something"),
+        ("Literal", "already means something"),
         ("Class", "gives the module name class, which is taken; choose another (OrderClass)"),
         ("Sqs", "gives the module name sqs, which is taken"),
         ("Requirements", "gives the module name requirements, which is taken"),
-        ("A" * 36, "of 36 characters; allowed: at most 35"),
+        ("A" * 36, "of 36 characters; allowed: at most 33"),
     ],
 )
 def test_a_message_name_that_cannot_be_the_class_is_refused(name: str, fault: str) -> None:
@@ -144,24 +147,48 @@ def test_a_message_name_that_cannot_be_the_class_is_refused(name: str, fault: st
     assert fault in refusal("message_name", name)
 
 
-def test_no_generated_module_imports_a_name_that_a_message_may_have(bake: Bake) -> None:
-    imported = {
-        alias.asname or alias.name
-        for path in bake().path.rglob("*.py")
-        if "NewMessage" in (text := path.read_text("utf-8"))
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
-    assert {name for name in imported if name[0].isupper()} - {"NewMessage"} == answers.IMPORTED_NAMES
+def test_no_generated_module_has_a_name_that_a_message_may_have(bake: Bake) -> None:
+    project = bake(message_fields="a: Decimal, b: UUID, c: 'x' | 'y', d: str[1:]")
+    names = set()
+    for name in project.files:
+        if name.endswith(".py") and (
+            "NewMessage" in (text := (project.path / name).read_text("utf-8")) or "EVENTS" in text
+        ):
+            for node in ast.walk(ast.parse(text)):
+                match node:
+                    case ast.ImportFrom(names=aliases):
+                        names |= {alias.name for alias in aliases}
+                    case ast.Assign(targets=[ast.Name(id=target)]):
+                        names.add(target)
+    assert {name for name in names if name[0].isupper()} - {"NewMessage"} == TAKEN_CLASS_NAMES
+
+
+def test_the_queue_name_has_to_fit() -> None:
+    answers_ = {**GOOD, "project_slug": "s" * 50, "message_name": "M" * 20}
+    with pytest.raises(answers.BadAnswers) as caught:
+        answers.check(answers_, "message_name")
+    assert str(caught.value) == (
+        f"message_name: '{'M' * 20}' and the project_slug give the queue name {'s' * 50}-{'M' * 20}Queue.fifo; "
+        "allowed: 80 characters"
+    )
+    assert answers.check({**answers_, "message_name": "M" * 19}, "message_name") == ""
+
+
+def test_an_endless_project_name_and_a_device_are_refused() -> None:
+    assert refusal("project_name", "x" * 257).endswith("has 257 characters; allowed: 256")
+    assert refusal("project_slug", "Con").startswith("project_slug: 'Con' is a device on Windows")
 
 
 def test_the_faults_of_all_answers_come_at_once() -> None:
     with pytest.raises(answers.BadAnswers) as caught:
-        answers.check_all({**GOOD, "batch_size": "0", "message_fields": "a, b: x", "runtime": "python2.7"})
+        answers.check_all({**GOOD, "batch_size": "0", "message_fields": "a, b: strr", "runtime": "python2.7"})
     assert str(caught.value).splitlines() == [
-        "message_fields: field a has no type: write a: str",
-        "message_fields: field b is of unknown type x; allowed: str, int, float, bool",
+        "message_fields: a has no type; write a: str",
+        "    a, b: strr",
+        "    ^",
+        "message_fields: strr is no type; write str",
+        "    a, b: strr",
+        "          ^^^^",
         "batch_size: '0' is no batch size; allowed: a whole number from 1 to 10000",
         "runtime: 'python2.7' is no choice; allowed: python3.13, python3.14, python3.12, python3.11",
     ]

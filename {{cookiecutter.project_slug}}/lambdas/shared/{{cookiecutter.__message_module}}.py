@@ -2,17 +2,17 @@
 """The domain: what a message is, and what is done with one. Knows nothing of SQS."""
 
 import logging
+{% for line in message | imports %}
+{{ line }}
+{% endfor %}
 
 import msgspec
 
 logger = logging.getLogger(__name__)
+{% for definition in message | definitions %}
 
 
-class {{ message.class_name }}(msgspec.Struct, frozen=True, rename="camel"):
-    """One message. In JSON its names are in camelCase."""
-
-{% for field in message.fields %}
-    {{ field.name }}: {{ field.type }}
+{{ definition }}
 {% endfor %}
 
 

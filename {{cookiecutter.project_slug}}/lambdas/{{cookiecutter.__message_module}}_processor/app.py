@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
+from shared import sqs
 from shared.{{ cookiecutter.__message_module }} import {{ cookiecutter.message_name }}, handle
-from shared.sqs import BatchResponse, process_batch
 
 decoder = msgspec.json.Decoder({{ cookiecutter.message_name }})
 
 
-def handler(event: dict[str, Any], context: object) -> BatchResponse:
-    return process_batch(event, decoder, handle)
+def handler(event: dict[str, Any], context: object) -> sqs.BatchResponse:
+    return sqs.process_batch(event, decoder, handle)

@@ -1,0 +1,148 @@
+"""The Python source of a message: its classes and what they import, as ruff format would leave them."""
+
+from collections.abc import Iterator
+
+from local_extensions.faults import columns
+from local_extensions.field_types import Choice, Container, Field, Message, Nullable, Scalar, Type, pascal_case, source
+
+LINE_LENGTH = 100
+
+_MODULES = {
+    "date": "datetime",
+    "datetime": "datetime",
+    "time": "datetime",
+    "Decimal": "decimal",
+    "Annotated": "typing",
+    "Literal": "typing",
+    "UUID": "uuid",
+}
+
+
+def imports(message: Message) -> list[str]:
+    """The lines that import what the annotations use from the standard library."""
+    names: dict[str, set[str]] = {}
+    for type_ in _all_types(message):
+        for name in type_.names & _MODULES.keys():
+            names.setdefault(_MODULES[name], set()).add(name)
+    return [f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)]
+
+
+def definitions(message: Message) -> list[str]:
+    """The source of each class, nested ones first, and of each type that is too long for its line."""
+    taken = {class_.class_name for class_ in classes(message)}
+    return [*_Writer(taken | set(_MODULES)).message(message, "One message. In JSON its names are in camelCase.")]
+
+
+def classes(message: Message) -> list[Message]:
+    """The message and all that are nested in it, in the order in which they are defined."""
+    return [type_ for type_ in _all_types(message) if isinstance(type_, Message)]
+
+
+def _all_types(type_: Type) -> Iterator[Type]:
+    """A type and all that it is made of, the innermost first."""
+    for part in type_.parts:
+        yield from _all_types(part)
+    yield type_
+
+
+class _Writer:
+    def __init__(self, taken: set[str]) -> None:
+        self.taken = taken
+
+    def message(self, message: Message, docstring: str) -> Iterator[str]:
+        lines = []
+        for field in message.fields:
+            for nested in _nested(field.type):
+                yield from self.message(nested, f"Part of {message.class_name}: {field.name}.")
+            aliases: list[str] = []
+            lines.append(self.field(field, message, aliases))
+            yield from aliases
+        yield "\n".join([_header(message), f'    """{docstring}"""', "", *lines, *_post_init(message)])
+
+    def field(self, field: Field, message: Message, aliases: list[str]) -> str:
+        """The line of a field; what is too long for it is added to `aliases`."""
+        start, default = f"    {field.name}: ", "" if field.default is None else f" = {field.default}"
+        line = start + field.type.annotation + default
+        if columns(line) <= LINE_LENGTH:
+            return line
+        room = LINE_LENGTH - columns(start) - max(columns(default), len(" = ("))
+        name = pascal_case(field.name)
+        if name in self.taken:
+            name = f"{message.class_name}{name}"
+        annotation = self.short(field.type, max(room, LINE_LENGTH - columns(start) - len(" = (")), name, aliases)
+        line = start + annotation + default
+        return line if columns(line) <= LINE_LENGTH else f"{start}{annotation} = (\n        {field.default}\n    )"
+
+    def short(self, type_: Type, room: int, name: str, aliases: list[str]) -> str:
+        """The annotation, if it has room; else the name of an alias for it."""
+        if columns(type_.annotation) <= room or isinstance(type_, Message):
+            return type_.annotation
+        if isinstance(type_, Nullable):
+            return f"{self.short(type_.item, room - len(' | None'), name, aliases)} | None"
+        aliases.append(self.alias(type_, name, aliases))
+        return name
+
+    def alias(self, type_: Type, name: str, aliases: list[str]) -> str:
+        line = f"{name} = {type_.annotation}"
+        if columns(line) <= LINE_LENGTH:
+            return line
+        match type_:
+            case Choice(values=values):
+                start, elements = "Literal", [source(value) for value in values]
+            case Container():
+                around = f"    {type_.bare}]," if type_.length.meta() else f"{name} = {type_.bare}]"
+                item = self.short(type_.item, LINE_LENGTH - len(around), f"{name}Item", aliases)
+                base = f"{type_.bare}{item}]"
+                if not type_.length.meta():
+                    return f"{name} = {base}"
+                start, elements = "Annotated", [base, f"msgspec.Meta({', '.join(type_.length.meta())})"]
+            case Scalar():
+                start, elements = "Annotated", [type_.name, f"msgspec.Meta({', '.join(type_.meta)})"]
+            case _:
+                raise AssertionError(type_)
+        return "\n".join([f"{name} = {start}[", *(f"    {element}," for element in elements), "]"])
+
+
+def _nested(type_: Type) -> Iterator[Message]:
+    """The messages nested right in a type, not those in them."""
+    if isinstance(type_, Message):
+        yield type_
+    else:
+        for part in type_.parts:
+            yield from _nested(part)
+
+
+def _header(message: Message) -> str:
+    arguments = ["msgspec.Struct", "frozen=True"]
+    optional = [field.default is not None for field in message.fields]
+    if optional != sorted(optional):  # a required field follows an optional one
+        arguments.append("kw_only=True")
+    arguments.append('rename="camel"')
+    line = f"class {message.class_name}({', '.join(arguments)}):"
+    if columns(line) <= LINE_LENGTH:
+        return line
+    return "\n".join([f"class {message.class_name}(", *(f"    {argument}," for argument in arguments), "):"])
+
+
+def _post_init(message: Message) -> Iterator[str]:
+    """msgspec has no bounds for Decimal: the class checks them, and msgspec reports its ValueError."""
+    fields = [field for field in message.fields if field.decimal]
+    if not fields:
+        return
+    yield from ("", "    def __post_init__(self) -> None:")
+    for field in fields:
+        decimal, value, indent = field.decimal, f"self.{field.name}", "        "
+        assert decimal
+        if isinstance(field.type, Nullable):
+            yield f"{indent}if {value} is not None:"
+            indent += "    "
+        yield f"{indent}if not {value}.is_finite():"
+        yield f'{indent}    raise ValueError("Expected `{field.name}` to be finite")'
+        for name, limit in decimal.bounds.items():
+            number = str(limit) if limit == int(limit) and "E" not in str(limit) else f'Decimal("{limit}")'
+            yield f"{indent}if {value} {_OPPOSITE[name]} {number}:"
+            yield f'{indent}    raise ValueError("Expected `{field.name}` {_SIGN[name]} {limit}")'
+
+
+_SIGN = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+_OPPOSITE = {"ge": "<", "gt": "<=", "le": ">", "lt": ">="}

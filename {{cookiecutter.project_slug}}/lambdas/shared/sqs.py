@@ -86,12 +86,20 @@ def parse_message(record: Record, decoder: msgspec.json.Decoder[MessageT]) -> Me
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as error:
-        # msgspec appends the path to its reason, where there is one: "… - at `$.orderId`".
-        reason, _, path = str(error).partition(" - at `")
-        raise CannotDeserialize(reason, path.removesuffix("`") or "$") from error
+        raise CannotDeserialize(*_reason_and_path(error)) from error
     except (TypeError, UnicodeEncodeError, RecursionError) as error:
         # A body that is no text, that no encoding can carry, or that is nested too deeply.
         raise CannotDeserialize(str(error), "$") from error
+
+
+def _reason_and_path(error: msgspec.DecodeError) -> tuple[str, str]:
+    """Take apart what msgspec says: "Expected `str`, got `int` - at `$.orderId`"."""
+    reason, at, path = str(error).rpartition(" - at `")
+    if not at:  # it is about the body as a whole
+        reason, path = path, "$"
+    if reason.startswith("Invalid enum value"):
+        reason = "Invalid enum value"  # the value is left out: no part of a body goes into the log
+    return reason, path.removesuffix("`")
 
 
 def _records(event: dict[str, Any]) -> list[Record]:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -20,6 +20,7 @@ from shared.sqs import (
 
 class Parcel(msgspec.Struct, frozen=True):
     weight: int
+    size: Literal["small", "large"] = "small"
 
 
 decoder = msgspec.json.Decoder(Parcel)
@@ -72,6 +73,7 @@ def test_a_missing_body_is_an_empty_one() -> None:
     [
         ('{"weight": "1"}', "Expected `int`, got `str`", "$.weight"),
         ("{}", "Object missing required field `weight`", "$"),
+        ('{"weight": 1, "size": "secret - at `$`"}', "Invalid enum value", "$.size"),
         ("[]", "Expected `object`, got `array`", "$"),
         ("{", "Input data was truncated", "$"),
         ("weight", "JSON is malformed: invalid character (byte 0)", "$"),

@@ -11,11 +11,11 @@ demo: .venv/ready
 
 # Everything that must hold before a change lands.
 test: lint
-	$(BIN)/pytest -m "not wide"
+	$(BIN)/pytest -n 2 -m "not wide"
 
 # The same, and the sweeps that take long.
 test-all: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 # Our own code; the template is linted as rendered, by the tests.
 lint: .venv/ready

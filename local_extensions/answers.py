@@ -41,11 +41,11 @@ _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 LONGEST_MODULE = 33
 
 # Modules the generated project has beside the one of the message.
-TAKEN_MODULES = frozenset({"requirements", "sqs"})
+TAKEN_MODULES = frozenset({"requirements", "sqs", "template"})
 
-# Lambda's limits for a standard queue.
+# Lambda's limits.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-LARGEST_BATCH = 10_000
+LARGEST_BATCH = {"standard": 10_000, "fifo": 10}
 
 
 class BadAnswers(FailedHookException):
@@ -125,8 +125,10 @@ def _message_fields_faults(answers: Mapping[str, Any]) -> list[str]:
 
 def _batch_size_faults(answers: Mapping[str, Any]) -> list[str]:
     size = str(answers["batch_size"])
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", size, re.ASCII) or int(size) > LARGEST_BATCH:
-        return [f"{quoted(size)} is no batch size; allowed: a whole number from 1 to {LARGEST_BATCH}"]
+    queue_type = answers.get("queue_type", "standard")
+    largest = LARGEST_BATCH.get(queue_type, 0)
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", size, re.ASCII) or int(size) > largest:
+        return [f"{quoted(size)} is no batch size of a {queue_type} queue; allowed: a whole number from 1 to {largest}"]
     return []
 
 

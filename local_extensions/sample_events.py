@@ -14,7 +14,8 @@ def sqs_event(answers: Mapping[str, Any], *kinds: str) -> dict[str, Any]:
     The shape is the one of `sam local generate-event sqs receive-message`.
     """
     sample = message(answers)
-    queue = f"{answers['project_slug']}-{sample.class_name}Queue"
+    fifo = answers["queue_type"] == "fifo"
+    queue = f"{answers['project_slug']}-{sample.class_name}Queue{'.fifo' if fifo else ''}"
     records = []
     for n, kind in enumerate(kinds, start=1):
         body = json.dumps(sample.example(n=n) if kind == "valid" else sample.broken_example(n), ensure_ascii=False)
@@ -28,6 +29,7 @@ def sqs_event(answers: Mapping[str, Any], *kinds: str) -> dict[str, Any]:
                     "SentTimestamp": "1767225600000",
                     "SenderId": "AIDAEXAMPLE",
                     "ApproximateFirstReceiveTimestamp": "1767225600250",
+                    **(_fifo_attributes(n, body) if fifo else {}),
                 },
                 "messageAttributes": {},
                 "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
@@ -37,3 +39,12 @@ def sqs_event(answers: Mapping[str, Any], *kinds: str) -> dict[str, Any]:
             }
         )
     return {"Records": records}
+
+
+def _fifo_attributes(n: int, body: str) -> dict[str, str]:
+    """What a FIFO queue adds to the n-th message, each in a group of its own."""
+    return {
+        "SequenceNumber": f"188503718{n:011}",
+        "MessageGroupId": f"group-{n}",
+        "MessageDeduplicationId": hashlib.sha256(body.encode()).hexdigest(),
+    }

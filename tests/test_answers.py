@@ -16,9 +16,11 @@ GOOD = {
     "message_name": "NewMessage",
     "__message_module": "new_message",
     "message_fields": "order_id: str",
+    "queue_type": "standard",
     "batch_size": "10",
     "runtime": "python3.13",
     "architecture": "arm64",
+    "sam_builder": "uv",
 }
 
 
@@ -60,7 +62,18 @@ def test_a_batch_size_from_1_to_10000_passes(size: object) -> None:
 @pytest.mark.parametrize("size", ["0", "10001", "abc", "", "-1", "1.5", "010", "+5", "1_0", "１０", "10 ", "100000"])
 def test_any_other_batch_size_is_refused(size: str) -> None:
     assert (
-        refusal("batch_size", size) == f"batch_size: {size!r} is no batch size; allowed: a whole number from 1 to 10000"
+        refusal("batch_size", size)
+        == f"batch_size: {size!r} is no batch size of a standard queue; allowed: a whole number from 1 to 10000"
+    )
+
+
+@pytest.mark.parametrize("size", ["1", "10"])
+def test_a_fifo_queue_has_batches_of_up_to_10(size: str) -> None:
+    assert answers.check({**GOOD, "queue_type": "fifo", "batch_size": size}, "batch_size") == ""
+    with pytest.raises(answers.BadAnswers) as caught:
+        answers.check({**GOOD, "queue_type": "fifo", "batch_size": f"1{size}"}, "batch_size")
+    assert str(caught.value) == (
+        f"batch_size: '1{size}' is no batch size of a fifo queue; allowed: a whole number from 1 to 10"
     )
 
 
@@ -189,6 +202,6 @@ def test_the_faults_of_all_answers_come_at_once() -> None:
         "message_fields: strr is no type; write str",
         "    a, b: strr",
         "          ^^^^",
-        "batch_size: '0' is no batch size; allowed: a whole number from 1 to 10000",
+        "batch_size: '0' is no batch size of a standard queue; allowed: a whole number from 1 to 10000",
         "runtime: 'python2.7' is no choice; allowed: python3.13, python3.14, python3.12, python3.11",
     ]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import QUESTIONS, ROOT, run
+from tests.conftest import CHOICES, QUESTIONS, ROOT, run
 
-BATCH_SIZE_FAULT = "batch_size: '{}' is no batch size; allowed: a whole number from 1 to 10000"
+BATCH_SIZE_FAULT = "batch_size: '{}' is no batch size of a standard queue; allowed: a whole number from 1 to 10000"
 CASES: list[tuple[str, str, list[str]]] = [
     ("batch_size", "0", [BATCH_SIZE_FAULT.format("0")]),
     ("batch_size", "abc", [BATCH_SIZE_FAULT.format("abc")]),
@@ -104,7 +104,7 @@ def test_a_replay_file_that_was_edited_is_checked_too(tmp_path: Path) -> None:
 def test_a_replay_file_without_a_newer_question_goes_through(tmp_path: Path) -> None:
     answers = {"project_slug": "orders", "message_name": "OrderPlaced", "__message_module": "order_placed"}
     answers |= {name: QUESTIONS[name] for name in ("project_name", "message_fields")}
-    answers |= {"runtime": "python3.13", "architecture": "arm64"}
+    answers |= {name: choices[0] for name, choices in CHOICES.items()}
     older = tmp_path / "older.json"
     older.write_text(json.dumps({"cookiecutter": answers}))
     done = run("cookiecutter", str(ROOT), "--replay-file", str(older), cwd=tmp_path, stdin="0\n")

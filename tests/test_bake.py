@@ -84,6 +84,7 @@ def expected_files(module: str) -> list[str]:
             f"tests/unit/test_{module}_processor.py",
             "tests/unit/test_requirements.py",
             "tests/unit/test_sqs.py",
+            "tests/unit/test_template.py",
         ]
     )
 
@@ -154,7 +155,12 @@ def test_events_are_as_sqs_would_send_them(project: Project) -> None:
 
 
 def test_what_carries_no_jinja_is_rendered_to_the_letter(bake: Bake) -> None:
-    for name in ("lambdas/shared/sqs.py", "tests/unit/test_sqs.py", "tests/unit/test_requirements.py"):
+    for name in (
+        "lambdas/shared/sqs.py",
+        "tests/unit/test_sqs.py",
+        "tests/unit/test_template.py",
+        "tests/unit/test_requirements.py",
+    ):
         assert (TEMPLATE / name).read_bytes() == (bake().path / name).read_bytes()
 
 

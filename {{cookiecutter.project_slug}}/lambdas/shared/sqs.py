@@ -65,17 +65,54 @@ def process_batch(
 ) -> BatchResponse:
     """Handle every message of an SQS event, in order; one that fails does not stop the others.
 
-    A message has failed when its body cannot be parsed or `handle` raises. Each failed id is
-    returned once and logged with the reason. Raises NotAnSqsEvent before anything is handled.
+    A message has failed when its body cannot be parsed or `handle` raises. After that, the rest of
+    its message group in a FIFO batch is held back, so that the order is kept. The ids of both are
+    returned, each once. Raises NotAnSqsEvent before anything is handled.
+
+    Logs each failure, and the counts of the whole batch in one line. Keep the names of the counts:
+    template.yaml makes metrics of them.
     """
+    records = _records(event)
+    counts = {"received": len(records), "succeeded": 0}
+    counts |= {"failedToParse": 0, "failedToHandle": 0, "heldBack": 0}
     failed: dict[str, None] = {}  # a dict for its keys: ordered, and each of them once
-    for record in _records(event):
-        try:
-            handle(parse_message(record, decoder))
-        except Exception as error:
-            _log_failure(record, error)
+    waiting: set[str] = set()  # the message groups in which a message has failed
+    for record in records:
+        group = _fifo_group(record)
+        outcome = "heldBack" if group in waiting else _process(record, decoder, handle)
+        counts[outcome] += 1
+        if outcome != "succeeded":
             failed[record["messageId"]] = None
+            if group is not None:
+                waiting.add(group)
+    logger.info("%(succeeded)d of %(received)d messages succeeded", counts, extra=counts)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _process(
+    record: Record,
+    decoder: msgspec.json.Decoder[MessageT],
+    handle: Callable[[MessageT], None],
+) -> str:
+    """Handle the message of one record. Returns under which name to count it."""
+    try:
+        handle(parse_message(record, decoder))
+    except MessageParseError as error:
+        _log_failure(record, error)
+        return "failedToParse"
+    except Exception as error:
+        _log_failure(record, error)
+        return "failedToHandle"
+    return "succeeded"
+
+
+def _fifo_group(record: Record) -> str | None:
+    """The message group in which order has to be kept; None on a standard queue."""
+    # A standard queue can have groups as well, but they promise no order.
+    if not str(record.get("eventSourceARN")).endswith(".fifo"):
+        return None
+    group: str | None = record.get("attributes", {}).get("MessageGroupId")
+    return group
 
 
 def parse_message(record: Record, decoder: msgspec.json.Decoder[MessageT]) -> MessageT:

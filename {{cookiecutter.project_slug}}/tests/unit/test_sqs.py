@@ -143,6 +143,54 @@ def test_every_failing_id_is_reported_once_and_no_other(bodies: list[str | None]
     assert failed_ids(process_batch(event(*bodies), decoder, handle)) == expected
 
 
+def fifo_event(*messages: tuple[str, str]) -> dict[str, Any]:
+    """A batch of a FIFO queue: the group and the body of each message."""
+    batch = event(*(body for _, body in messages))
+    for each, (group, _) in zip(batch["Records"], messages, strict=True):
+        each["attributes"]["MessageGroupId"] = group
+        each["eventSourceARN"] = "arn:aws:sqs:us-east-1:123456789012:parcels.fifo"
+    return batch
+
+
+def test_a_fifo_group_is_held_back_behind_its_failed_message() -> None:
+    handled = []
+
+    def handle(parcel: Parcel) -> None:
+        handled.append(parcel.weight)
+
+    batch = fifo_event(
+        ("a", '{"weight": 1}'),
+        ("a", "{"),
+        ("b", '{"weight": 2}'),
+        ("a", '{"weight": 3}'),
+        ("b", '{"weight": 4}'),
+    )
+    assert failed_ids(process_batch(batch, decoder, handle)) == ["m-2", "m-4"]
+    assert handled == [1, 2, 4]
+
+
+def test_groups_of_a_standard_queue_are_not_held_back() -> None:
+    batch = fifo_event(("a", "{"), ("a", GOOD))
+    for each in batch["Records"]:
+        each["eventSourceARN"] = "arn:aws:sqs:us-east-1:123456789012:parcels"
+    assert failed_ids(process_batch(batch, decoder, accept)) == ["m-1"]
+
+
+def test_a_batch_is_summed_up_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    def handle(parcel: Parcel) -> None:
+        if parcel.weight > 30:
+            raise ValueError("too heavy")
+
+    batch = fifo_event(("a", GOOD), ("b", "{"), ("b", GOOD), ("c", '{"weight": 31}'))
+    with caplog.at_level("INFO"):
+        process_batch(batch, decoder, handle)
+
+    (summary,) = (line for line in caplog.records if line.levelno == logging.INFO)
+    assert summary.getMessage() == "1 of 4 messages succeeded"
+    counts = {"received": 4, "succeeded": 1, "failedToParse": 1, "failedToHandle": 1, "heldBack": 1}
+    assert vars(summary) | counts == vars(summary)
+
+
 def test_each_failure_is_logged_once_without_the_body(caplog: pytest.LogCaptureFixture) -> None:
     def handle(parcel: Parcel) -> None:
         raise LookupError("no such shelf")

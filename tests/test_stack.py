@@ -1,0 +1,218 @@
+"""The stack: its rules fail when they are broken, it deploys, and its metrics are in the log."""
+
+import importlib.util
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.conftest import CHOICES, Bake, Project
+
+
+def template_test(project: Project) -> ModuleType:
+    """The generated project's own test of its template, to be used on templates that are broken."""
+    spec = importlib.util.spec_from_file_location("template_test", project.path / "tests" / "unit" / "test_template.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def source(project: Project) -> str:
+    return (project.path / "template.yaml").read_text("utf-8")
+
+
+# --- rules -------------------------------------------------------------------------------------
+
+MAPPING, QUEUE, ROLE = "NewMessageProcessorFunctionNewMessageQueue", "NewMessageQueue", "NewMessageProcessorRole"
+
+
+@pytest.mark.parametrize(
+    ("queue_type", "found", "replacement", "rule"),
+    [
+        ("standard", "BatchSize: 10", "BatchSize: 11", f"{MAPPING}: a batch size above 10 needs a batching window"),
+        ("fifo", "BatchSize: 10", "BatchSize: 11", f"{MAPPING}: a FIFO queue takes batches of at most 10"),
+        ("fifo", "BatchSize: 10", "BatchSize: 10\n            MaximumBatchingWindowInSeconds: 1",
+         f"{MAPPING}: a FIFO queue takes no batching window"),
+        ("standard", "BatchSize: 10", "BatchSize: 10\n            MaximumBatchingWindowInSeconds: 1",
+         f"{MAPPING}: the visibility timeout is too short"),
+        ("standard", "VisibilityTimeout: 60", "VisibilityTimeout: 59",
+         f"{MAPPING}: the visibility timeout is too short"),
+        ("standard", "Timeout: 10", "Timeout: 11", f"{MAPPING}: the visibility timeout is too short"),
+        ("standard", "Period: 1209600", "Period: 345600", f"{QUEUE}: dead letters are kept no longer than messages"),
+        ("standard", "maxReceiveCount: 5", "maxReceiveCount: 0", f"{QUEUE}: maxReceiveCount is below 1"),
+        ("standard", "FunctionResponseTypes: [ReportBatchItemFailures]", "",
+         f"{MAPPING}: partial failures are not reported"),
+        ("standard", "[ReportBatchItemFailures]", "[ReportBatchItemFailure]",
+         f"{MAPPING}: partial failures are not reported"),
+        ("standard", "sqs:GetQueueAttributes]\n                Resource: !GetAtt NewMessageQueue.Arn",
+         'sqs:GetQueueAttributes]\n                Resource: "*"', f"{ROLE}: may use every queue of the account"),
+        ("standard", "Role: !GetAtt NewMessageProcessorRole.Arn", "",
+         f"{MAPPING.removesuffix('NewMessageQueue')}Role: a managed policy is for every queue of the account"),
+        ("fifo", "DLQ.fifo\n      FifoQueue: true", "DLQ.fifo", f"{QUEUE}: one of queue and dead-letter queue is FIFO"),
+    ],
+)  # fmt: skip
+def test_every_rule_fails_on_a_template_that_breaks_it(
+    bake: Bake, queue_type: str, found: str, replacement: str, rule: str
+) -> None:
+    project = bake(queue_type=queue_type)
+    own = template_test(project)
+    assert found in source(project)
+    assert list(own.broken_rules(own.transformed(source(project)))) == []
+    assert rule in own.broken_rules(own.transformed(source(project).replace(found, replacement, 1)))
+
+
+@pytest.mark.parametrize(
+    ("found", "replacement"),
+    [
+        ("Threshold: 600", "Threshold: many"),
+        ("RetentionInDays: 30", "RetentionInDays: 31"),
+        ("Statistic: Sum", "Statistic: All"),
+    ],
+)
+def test_cfn_lint_sees_what_cloudformation_would_refuse(bake: Bake, found: str, replacement: str) -> None:
+    own = template_test(bake())
+    broken = own.transformed(source(bake()).replace(found, replacement))
+    assert own.cfnlint.api.lint(json.dumps(broken), regions=["us-east-1"])
+
+
+def test_the_dashboard_is_json(bake: Bake) -> None:
+    body, _ = template_test(bake()).transformed(source(bake()))["Resources"]["Dashboard"]["Properties"][
+        "DashboardBody"
+    ]["Fn::Sub"]
+    titles = [widget["properties"]["title"] for widget in json.loads(body)["widgets"]]
+    assert len(titles) == 7
+
+
+# --- deployed ----------------------------------------------------------------------------------
+
+UNKNOWN_TO_MOTO = ("AWS::CloudWatch", "AWS::Logs::MetricFilter", "AWS::SNS", "AWS::SQS::QueuePolicy")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("queue_type", "batch_size"),
+    [("standard", "1"), ("standard", "10"), ("standard", "11"), ("standard", "10000"), ("fifo", "10")],
+)
+def test_the_stack_deploys_with_what_was_asked_for(bake: Bake, endpoint: str, queue_type: str, batch_size: str) -> None:
+    project = bake(queue_type=queue_type, batch_size=batch_size)
+    template = template_test(project).transformed(source(project))
+    template["Resources"] = {
+        name: resource
+        for name, resource in template["Resources"].items()
+        if not resource["Type"].startswith(UNKNOWN_TO_MOTO)
+    }
+    del template["Outputs"]["DashboardUrl"]
+    stack = f"orders-{queue_type}-{batch_size}"
+    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="bucket")
+    boto3.client("s3", endpoint_url=endpoint).put_object(Bucket="bucket", Key="code", Body=b"")
+    cloudformation = boto3.client("cloudformation", endpoint_url=endpoint)
+    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"])
+    (deployed,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in deployed["Outputs"]}
+
+    window = 1 if int(batch_size) > 10 else 0
+    suffix = ".fifo" if queue_type == "fifo" else ""
+    sqs = boto3.client("sqs", endpoint_url=endpoint)
+    queue, dead = (
+        sqs.get_queue_attributes(QueueUrl=outputs[name], AttributeNames=["All"])["Attributes"]
+        for name in ("NewMessageQueueUrl", "NewMessageDLQUrl")
+    )
+    assert queue["QueueArn"] == outputs["NewMessageQueueArn"]
+    assert queue["QueueArn"].endswith(f":{stack}-NewMessageQueue{suffix}")
+    assert queue["VisibilityTimeout"] == str(60 + window)
+    assert queue["ReceiveMessageWaitTimeSeconds"] == "20"
+    assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 5}
+    # moto keeps no redrive allow policy: the name in it has to be the queue's.
+    (allowed,) = template["Resources"]["NewMessageDLQ"]["Properties"]["RedriveAllowPolicy"]["sourceQueueArns"]
+    assert allowed["Fn::Sub"].endswith(template["Resources"]["NewMessageQueue"]["Properties"]["QueueName"]["Fn::Sub"])
+    assert (queue["MessageRetentionPeriod"], dead["MessageRetentionPeriod"]) == ("345600", "1209600")
+    for attributes in (queue, dead):
+        assert attributes["SqsManagedSseEnabled"] == "true"
+        assert attributes.get("FifoQueue") == ("true" if suffix else None)
+    if suffix:
+        assert queue["ContentBasedDeduplication"] == "true"
+        assert queue["DeduplicationScope"] == "messageGroup"
+        assert queue["FifoThroughputLimit"] == "perMessageGroupId"
+
+    lambda_ = boto3.client("lambda", endpoint_url=endpoint)
+    function = lambda_.get_function_configuration(FunctionName=outputs["NewMessageProcessorFunctionName"])
+    assert function["Handler"] == "new_message_processor.app.handler"
+    assert (function["Runtime"], function["Timeout"]) == ("python3.13", 10)
+    (mapping,) = lambda_.list_event_source_mappings(EventSourceArn=queue["QueueArn"])["EventSourceMappings"]
+    assert mapping["BatchSize"] == int(batch_size)
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 10}
+    assert mapping.get("MaximumBatchingWindowInSeconds", 0) == window
+
+
+# --- metrics -----------------------------------------------------------------------------------
+
+
+def value_of(resource: Any, line: dict[str, Any]) -> Any:
+    """What a metric filter makes of a log line: the metric's value, or None where the pattern does not match."""
+    properties = resource["Properties"]
+    match = re.fullmatch(r'\{ \(\$\.(\w+) = "([^"]+)"\) && \(\$\.(\w+) = \*\) \}', properties["FilterPattern"])
+    assert match, properties["FilterPattern"]
+    selector, wanted, present = match.groups()
+    (transformation,) = properties["MetricTransformations"]
+    if line.get(selector) != wanted or present not in line:
+        return None
+    return line[transformation["MetricValue"].removeprefix("$.")]
+
+
+@pytest.mark.parametrize("queue_type", CHOICES["queue_type"])
+def test_the_metrics_are_in_the_line_that_the_function_logs(
+    bake: Bake, queue_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formatter = pytest.importorskip("awslambdaric.lambda_runtime_log_utils", reason="Lambda's client is for Linux")
+    project = bake(queue_type=queue_type)
+    resources = template_test(project).transformed(source(project))["Resources"]
+    filters = {name: each for name, each in resources.items() if each["Type"] == "AWS::Logs::MetricFilter"}
+
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.setFormatter(formatter.JsonFormatter())
+    handler.emit = lambda record: lines.append(handler.format(record))  # type: ignore[method-assign]
+    root = logging.getLogger()
+    root.addHandler(handler)
+    monkeypatch.setattr(root, "level", logging.INFO)
+    monkeypatch.syspath_prepend(str(project.path / "lambdas"))
+    for name in [name for name in sys.modules if name.split(".")[0] in {"shared", "new_message_processor"}]:
+        monkeypatch.delitem(sys.modules, name)
+    try:
+        app = importlib.import_module("new_message_processor.app")
+        app.handler(json.loads((project.path / "events" / "one_broken.json").read_text("utf-8")), None)
+    finally:
+        root.removeHandler(handler)
+        for name in [name for name in sys.modules if name.split(".")[0] in {"shared", "new_message_processor"}]:
+            del sys.modules[name]
+
+    values = {
+        name: [value for line in lines if (value := value_of(resource, json.loads(line))) is not None]
+        for name, resource in filters.items()
+    }
+    expected = {
+        "MessagesReceivedMetric": [3],
+        "MessagesSucceededMetric": [2],
+        "MessagesFailedToParseMetric": [1],
+        "MessagesFailedToHandleMetric": [0],
+    }
+    if queue_type == "fifo":
+        expected["MessagesHeldBackMetric"] = [0]
+    assert values == expected

@@ -11,7 +11,7 @@ from jinja2 import Environment
 from jinja2.ext import Extension
 
 from local_extensions import answers, message_module, sample_events
-from local_extensions.field_types import MISSING, Message, Times
+from local_extensions.field_types import MISSING, Message, Times, snake_case
 
 
 def _json(value: object, indent: int | None = None) -> str:
@@ -22,6 +22,12 @@ def _json(value: object, indent: int | None = None) -> str:
 def _markdown(text: str) -> str:
     """Plain text, so that Markdown shows it as it is."""
     return re.sub(r"[\\`*_{}\[\]<>#|~&]", r"\\\g<0>", text)
+
+
+def _code(text: str) -> str:
+    """A code span for the cell of a Markdown table."""
+    escaped = text.replace("|", "\\|")
+    return f"`` {escaped} ``" if "`" in text else f"`{escaped}`"
 
 
 def _refusals(message: Message) -> list[dict[str, Any]]:
@@ -64,6 +70,7 @@ class TemplateFilters(Extension):
         filters: dict[str, Callable[..., Any]] = {
             "check": answers.check,
             "check_all": answers.check_all,
+            "code": _code,
             "classes": message_module.classes,
             "definitions": message_module.definitions,
             "imports": message_module.imports,
@@ -72,7 +79,7 @@ class TemplateFilters(Extension):
             "message": answers.message,
             "project_slug": answers.project_slug,
             "refusals": _refusals,
-            "snake_case": answers.snake_case,
+            "snake_case": snake_case,
             "sqs_event": sample_events.sqs_event,
         }
         environment.filters.update({name: _reporting(function) for name, function in filters.items()})

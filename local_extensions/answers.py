@@ -15,8 +15,9 @@ from cookiecutter.exceptions import FailedHookException
 from slugify import slugify
 
 from local_extensions.faults import quoted
-from local_extensions.field_types import Message
-from local_extensions.message_fields import FieldFaults, is_taken, parse_fields
+from local_extensions.field_types import Message, snake_case
+from local_extensions.message_fields import FieldFaults, parse_fields
+from local_extensions.message_module import is_taken
 
 # A template's description has at most 1,024 bytes, and a character at most 4.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-description-structure.html
@@ -63,11 +64,6 @@ def project_slug(project_name: str) -> str:
     if not words[:1].isalpha() or words in _DEVICES:
         words = f"sqs-{words}"
     return words[:LONGEST_SLUG].strip("-")
-
-
-def snake_case(class_name: str) -> str:
-    """`NewMessage` gives `new_message`, `HTTPRequest` gives `http_request`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
 
 
 def message(answers: Mapping[str, Any]) -> Message:

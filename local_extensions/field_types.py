@@ -5,6 +5,7 @@ Values are JSON values throughout: what `json.dumps` takes and a producer sends.
 
 import base64
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,6 +23,9 @@ class Times:
 
 
 MISSING = object()
+
+# The limits of Bounds, as they are typed.
+SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
 class Refusal(NamedTuple):
@@ -344,6 +348,12 @@ class Field:
         return camel_case(self.name)
 
     @property
+    def checked_by_class(self) -> str:
+        """The bounds that the annotation does not say, such as "> 0, <= 1"."""
+        bounds = self.decimal.bounds.items() if self.decimal else []
+        return ", ".join(f"{SIGNS[name]} {limit}" for name, limit in bounds)
+
+    @property
     def decimal(self) -> Scalar | None:
         """The field's type, if it is a Decimal with bounds."""
         type_ = self.type.item if isinstance(self.type, Nullable) else self.type
@@ -402,6 +412,11 @@ def source(value: str | int | float) -> str:
     return quote + value.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
 
 
+def snake_case(name: str) -> str:
+    """`NewMessage` gives `new_message`, `HTTPRequest` gives `http_request`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
 def camel_case(name: str) -> str:
     """`order_id` gives `orderId`."""
     first, *rest = name.split("_")
@@ -415,6 +430,7 @@ def pascal_case(name: str) -> str:
 
 def singular(name: str) -> str:
     """`items` gives `item`: what one of many is called."""
+    name = name.rstrip("_")
     if name.endswith("ies") and len(name) > 4:
         return f"{name[:-3]}y"
     if name.endswith(("sses", "shes", "ches", "xes")):
@@ -428,7 +444,7 @@ def _text(name: str, n: int) -> str:
         return f"customer-{n}@example.com"
     if name.rpartition("_")[2] == "url":
         return f"https://example.com/{n}"
-    return f"{name.removesuffix('_id').replace('_', '-')}-{n}"
+    return f"{name.rstrip('_').removesuffix('_id').replace('_', '-')}-{n}"
 
 
 def _stretched(text: str, length: Length) -> str:

@@ -6,14 +6,14 @@ rules hold inside it. This module finds names, types and defaults in the text; t
 then read by `type_expressions`, with `ast`, and nothing is ever evaluated.
 """
 
-import builtins
 import keyword
 import re
 import unicodedata
 from collections.abc import Iterator
 
 from local_extensions.faults import Fault, Span, short, shown
-from local_extensions.field_types import Field, Message, Type, camel_case, pascal_case, singular
+from local_extensions.field_types import Field, Message, Type, camel_case, pascal_case, singular, snake_case
+from local_extensions.message_module import is_taken
 from local_extensions.type_expressions import TypeReader, read_default
 
 # Bounds of what is read, so that hostile text ends in a line as quickly as any other.
@@ -21,8 +21,8 @@ LONGEST_TEXT = 20_000
 DEEPEST_NESTING = 10
 MOST_FAULTS = 20
 
-# A field of 40 characters and the class named after it still fit into one line of 100.
-LONGEST_NAME = 40
+# A field of 39 characters and the class named after another one still fit into one line of 100.
+LONGEST_NAME = 39
 
 # Samples are there to be read, and an event holds three of them.
 LARGEST_EXAMPLE = 65_536
@@ -30,13 +30,10 @@ LARGEST_EXAMPLE = 65_536
 # Names that mean something inside the generated class, or read like a digit.
 _TAKEN_NAMES = {"self", "msgspec", "l"}
 
-# Names that the generated modules import or define beside the message: no class may take them.
-TAKEN_CLASS_NAMES = frozenset({"Annotated", "Any", "Decimal", "EXAMPLE", "EVENTS", "FAILING", "HERE", "Literal"})
-TAKEN_CLASS_NAMES |= {"MESSAGES", "Path", "REFUSALS", "UUID"}
-
-_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+# A last underscore sets a name off from a keyword or type, as usual in Python; JSON has it without.
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*_?")
 _STRING = r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
-_TOKEN = re.compile(rf"""{_STRING}|(?P<operator>[<>=!:]=)|(?P<mark>["'(){{}}\[\],:=#])""", re.DOTALL)
+_TOKEN = re.compile(rf"""{_STRING}|(?P<operator>[<>=!:]=|=[<>])|(?P<mark>["'(){{}}\[\],:=#])""", re.DOTALL)
 _OPENING = {")": "(", "]": "[", "}": "{"}
 
 
@@ -77,11 +74,6 @@ def parse_fields(text: str, class_name: str = "") -> tuple[Field, ...]:
     if reader.faults:
         raise FieldFaults(reader.report())
     return fields
-
-
-def is_taken(class_name: str) -> bool:
-    """Whether a class of that name would hide something in the generated modules."""
-    return class_name in TAKEN_CLASS_NAMES or keyword.iskeyword(class_name) or hasattr(builtins, class_name)
 
 
 class _Reader:
@@ -192,7 +184,7 @@ class _Reader:
                 self.fault(Span(piece.start - 1, piece.end + 1), "there is no field; write name: type")
         hidden = set().union(*(field.type.names_in_class for field in fields.values())) & places.keys()
         for name in hidden:
-            self.fault(places[name], f"a field {name} hides the type {name}; choose another, such as {name}_value")
+            self.fault(places[name], f"a field {name} hides the type {name}; write {name}_, which is {name} in JSON")
         return tuple(fields.values())
 
     def is_new(self, field: Field, name_span: Span, fields: dict[str, Field]) -> bool:
@@ -206,6 +198,9 @@ class _Reader:
     def field(self, span: Span, class_name: str) -> tuple[Span, Field | None]:
         """One field, None where it has a fault, and where its name stands."""
         name_span, *typed = self.split(span, ":")
+        if len(typed) > 1 and not self.at(typed[0]).lstrip().startswith("lambda"):
+            self.fault(Span(typed[0].end, typed[0].end + 1), "a field has one colon, behind its name")
+            return name_span, None
         if not typed:
             name_span = self.split(span, "=")[0]
         name_span = self.stripped(name_span)
@@ -252,27 +247,38 @@ class _Reader:
         if name and (class_name in self.class_names or is_taken(class_name) or len(class_name) > LONGEST_NAME):
             self.fault(braces, f"its class {class_name} would be taken or too long; give the field another name")
         self.class_names.add(class_name)
+        inside = self.at(Span(braces.start + 1, braces.end - 1)).strip()
+        if re.match(r"str\s*:", inside):
+            self.fault(
+                braces, f"a field called str? for an object of any keys write dict[{inside.replace(':', ',', 1)}]"
+            )
+            return None
         fields = self.fields(Span(braces.start + 1, braces.end - 1), class_name)
         return Message(class_name, fields) if len(self.faults) == before else None
 
 
 def _name_fault(name: str) -> str | None:
     """Why a field cannot have that name, if it cannot."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    words = re.sub(r"[_-]+", "_", words).strip("_")
+    words = re.sub(r"[_-]+", "_", snake_case(name)).strip("_")
     if not name:
         return "a name is missing; write name: type"
+    if name[0] in "({[":
+        return "no bracket can stand before a name; write name: type"
+    if name[0] in "\"'":
+        return f'{short(name)} is no name; write it without quotes, or for choices name: "a" | "b"'
+    if typed := re.fullmatch(r"([A-Za-z_]\w*)\s+([^;]+)", name):
+        return f"a colon is missing; write {short(typed[1])}: {short(typed[2])}"
     if name[0] in "*/":
         return f"{short(name)} cannot stand here; allowed: name: type"
     if keyword.iskeyword(name):
-        return f"{name} is a Python keyword; choose another name, such as {name.lower()}_value"
+        return f"{name} is a Python keyword; write {name.lower()}_, which is {name.lower()} in JSON"
     if not _SNAKE_CASE.fullmatch(name):
         if _SNAKE_CASE.fullmatch(words) and not keyword.iskeyword(words):
             in_json = f", which is {camel_case(words)} in JSON" if camel_case(words) != words else ""
             return f"{short(name)} is not in snake_case; write {short(words)}{short(in_json)}"
         return f"{short(name)} is no name in snake_case; allowed: lower-case letters, digits and single _ between them"
     if name in _TAKEN_NAMES:
-        return f"a field cannot be called {name}; choose another name, such as {name}_value"
+        return f"a field cannot be called {name}; write {name}_, which is {name} in JSON"
     if len(name) > LONGEST_NAME:
         return f"a name of {len(name)} characters is too long; allowed: {LONGEST_NAME}"
     return None

@@ -1,11 +1,32 @@
 """The Python source of a message: its classes and what they import, as ruff format would leave them."""
 
+import builtins
+import itertools
+import keyword
 from collections.abc import Iterator
 
 from local_extensions.faults import columns
-from local_extensions.field_types import Choice, Container, Field, Message, Nullable, Scalar, Type, pascal_case, source
+from local_extensions.field_types import (
+    SIGNS,
+    Choice,
+    Container,
+    Field,
+    Message,
+    Nullable,
+    Scalar,
+    Type,
+    pascal_case,
+    source,
+)
 
 LINE_LENGTH = 100
+
+# Names that the generated modules import or define beside the message: no class may take them.
+TAKEN_CLASS_NAMES = frozenset({"Annotated", "Any", "Decimal", "EXAMPLE", "EVENTS", "FAILING", "HERE", "Literal"})
+TAKEN_CLASS_NAMES |= {"MESSAGES", "Path", "REFUSALS", "UUID"}
+
+# Names that read like digits, which linters refuse.
+_AMBIGUOUS = {"I", "O"}
 
 _MODULES = {
     "date": "datetime",
@@ -16,6 +37,12 @@ _MODULES = {
     "Literal": "typing",
     "UUID": "uuid",
 }
+
+
+def is_taken(class_name: str) -> bool:
+    """Whether a class of that name would hide something in the generated modules, or read like a digit."""
+    taken = class_name in TAKEN_CLASS_NAMES or class_name in _AMBIGUOUS
+    return taken or keyword.iskeyword(class_name) or hasattr(builtins, class_name)
 
 
 def imports(message: Message) -> list[str]:
@@ -29,8 +56,8 @@ def imports(message: Message) -> list[str]:
 
 def definitions(message: Message) -> list[str]:
     """The source of each class, nested ones first, and of each type that is too long for its line."""
-    taken = {class_.class_name for class_ in classes(message)}
-    return [*_Writer(taken | set(_MODULES)).message(message, "One message. In JSON its names are in camelCase.")]
+    writer = _Writer({class_.class_name for class_ in classes(message)})
+    return [*writer.message(message, "One message. In JSON its names are in camelCase.")]
 
 
 def classes(message: Message) -> list[Message]:
@@ -48,6 +75,14 @@ def _all_types(type_: Type) -> Iterator[Type]:
 class _Writer:
     def __init__(self, taken: set[str]) -> None:
         self.taken = taken
+        self.named: dict[str, str] = {}  # the aliases given so far, by annotation
+
+    def free(self, name: str) -> str:
+        """The name, with a number behind it where the name alone is taken."""
+        names = (f"{name}{n}" if n > 1 else name for n in itertools.count(1))
+        found = next(each for each in names if each not in self.taken and not is_taken(each))
+        self.taken.add(found)
+        return found
 
     def message(self, message: Message, docstring: str) -> Iterator[str]:
         lines = []
@@ -66,10 +101,8 @@ class _Writer:
         if columns(line) <= LINE_LENGTH:
             return line
         room = LINE_LENGTH - columns(start) - max(columns(default), len(" = ("))
-        name = pascal_case(field.name)
-        if name in self.taken:
-            name = f"{message.class_name}{name}"
-        annotation = self.short(field.type, max(room, LINE_LENGTH - columns(start) - len(" = (")), name, aliases)
+        room = max(room, LINE_LENGTH - columns(start) - len(" = ("))
+        annotation = self.short(field.type, room, pascal_case(field.name), aliases)
         line = start + annotation + default
         return line if columns(line) <= LINE_LENGTH else f"{start}{annotation} = (\n        {field.default}\n    )"
 
@@ -79,8 +112,10 @@ class _Writer:
             return type_.annotation
         if isinstance(type_, Nullable):
             return f"{self.short(type_.item, room - len(' | None'), name, aliases)} | None"
-        aliases.append(self.alias(type_, name, aliases))
-        return name
+        if type_.annotation not in self.named:
+            self.named[type_.annotation] = name = self.free(name)
+            aliases.append(self.alias(type_, name, aliases))
+        return self.named[type_.annotation]
 
     def alias(self, type_: Type, name: str, aliases: list[str]) -> str:
         line = f"{name} = {type_.annotation}"
@@ -137,12 +172,11 @@ def _post_init(message: Message) -> Iterator[str]:
             yield f"{indent}if {value} is not None:"
             indent += "    "
         yield f"{indent}if not {value}.is_finite():"
-        yield f'{indent}    raise ValueError("Expected `{field.name}` to be finite")'
+        yield f'{indent}    raise ValueError("Expected `{field.wire_name}` to be finite")'
         for name, limit in decimal.bounds.items():
             number = str(limit) if limit == int(limit) and "E" not in str(limit) else f'Decimal("{limit}")'
             yield f"{indent}if {value} {_OPPOSITE[name]} {number}:"
-            yield f'{indent}    raise ValueError("Expected `{field.name}` {_SIGN[name]} {limit}")'
+            yield f'{indent}    raise ValueError("Expected `{field.wire_name}` {SIGNS[name]} {limit}")'
 
 
-_SIGN = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _OPPOSITE = {"ge": "<", "gt": "<=", "le": ">", "lt": ">="}

@@ -11,10 +11,22 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from local_extensions.faults import Span, columns, short
-from local_extensions.field_types import Bounds, Choice, Container, Length, Message, Nullable, Scalar, Type, source
+from local_extensions.field_types import (
+    SIGNS,
+    Bounds,
+    Choice,
+    Container,
+    Length,
+    Message,
+    Nullable,
+    Scalar,
+    Type,
+    source,
+)
 
 SCALARS = ("str", "int", "float", "bool", "Decimal", "date", "time", "datetime", "UUID", "bytes")
 ALLOWED = f'{", ".join(SCALARS)}, list[...], dict[str, ...], {{...}}, "a" | "b"'
+CHOICE_FORMS = '"a" | "b"'
 BOUND_FORMS = "int >= 1 or 1 <= int <= 5"
 LENGTH_FORMS = "str[1:64], str[:64], str[1:] or str[8]"
 
@@ -44,12 +56,14 @@ _OTHER_NAMES = {
     **dict.fromkeys(["array", "tuple", "set", "frozenset", "sequence", "iterable"], "list[...]"),
     **dict.fromkeys(["map", "mapping"], "dict[str, ...]"),
     **dict.fromkeys(["object", "struct"], "{name: type, ...}"),
+    "list": "list[...]",
+    "dict": "dict[str, ...]",
     **{name.lower(): name for name in SCALARS},
 }
 
+_NULLS = {"null", "nil", "none", "undefined"}
 _OPERATORS = {ast.GtE: "ge", ast.Gt: "gt", ast.LtE: "le", ast.Lt: "lt"}
 _MIRRORED = {"ge": "le", "gt": "lt", "le": "ge", "lt": "gt"}
-_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _NOT_CONSTANT = object()
 
 
@@ -73,7 +87,8 @@ class TypeReader:
         """The type; None when a fault was reported."""
         node = _parsed(self.text)
         if node is None:
-            self.report(self.place, f"{short(self.source_at(self.place))} is no type; allowed: {ALLOWED}")
+            text = self.source_at(self.place)
+            self.report(self.place, f"{short(text)} is no type; {_hint(text)}")
             return None
         return self.type(node)
 
@@ -81,6 +96,8 @@ class TypeReader:
         def place(column: int | None) -> int:  # ast counts bytes, and a bracket before the text
             return self.place.start + len(self.text.encode()[: (column or 1) - 1].decode(errors="ignore"))
 
+        if isinstance(node, ast.Compare):  # it may have lost alternatives at its ends
+            return Span(self.span(node.left).start, self.span(node.comparators[-1]).end)
         return Span(place(node.col_offset), place(node.end_col_offset))
 
     def source_at(self, span: Span) -> str:
@@ -102,6 +119,8 @@ class TypeReader:
         types = [part for part in alternatives if part not in nulls and part not in choices]
         if len(nulls) > 1:
             return self.fault(nulls[1], "stands here twice")
+        if null := next((part for part in types if isinstance(part, ast.Name) and part.id in _NULLS), None):
+            return self.fault(null, "is no type; write None")
         if len(types) > 1 or (types and choices):
             return self.fault(
                 (types[1:] or choices)[0], "cannot be another type of the field; allowed beside one: None"
@@ -123,6 +142,10 @@ class TypeReader:
                 return self.fault(node, "stands here twice")
             if complaint := _unfit(value):
                 return self.fault(node, complaint)
+            if type(value) is str and not re.fullmatch(
+                r"""[rRuU]?("([^"\\]|\\.)*"|'([^'\\]|\\.)*')""", self.source(node)
+            ):
+                return self.fault(node, f"are several strings; write {CHOICE_FORMS}")
         if len(values) == 1 and values[0] in SCALARS:
             return self.fault(nodes[0], f"in quotes would be the field's only value; write {values[0]}")
         return Choice(tuple(values))
@@ -156,22 +179,16 @@ class TypeReader:
             case ast.Name(id="dict") | ast.Subscript(value=ast.Name(id="dict")):
                 return "needs the types of its keys and values; write dict[str, str]"
             case ast.Name(id=name) | ast.Attribute(attr=name):
-                meant = name if name in SCALARS else _meant(name)
+                meant = _meant(name)
                 return f"is no type; write {meant}" if meant else f"is no type; allowed: {ALLOWED}"
-            case ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name)):
-                inside = self.source(node.slice)
-                match name.lower():
-                    case "optional":
-                        return f"is no type here; write {short(inside)} | None"
-                    case "union" | "literal":
-                        return f"is no type here; write {short(' | '.join(map(str.strip, inside.split(','))))}"
-                    case "list" | "tuple" | "set" | "frozenset" | "sequence" | "iterable":
-                        return f"is no type here; write list[{short(inside.removesuffix(', ...'))}]"
-                    case "dict" | "mapping":
-                        return f"is no type here; write dict[{short(inside)}]"
-                return "is no type; only list and dict have types in brackets"
+            case ast.Subscript() | ast.List():
+                better = self.translated(node)
+                return f"is no type here; write {short(better)}" if better else f"is no type here; allowed: {ALLOWED}"
             case ast.Call():
-                return f"is a call, which is no type; bounds are {BOUND_FORMS}, lengths {LENGTH_FORMS}"
+                return (
+                    f"is a call, which is no type; bounds are written {BOUND_FORMS}, "
+                    f"lengths {LENGTH_FORMS}, choices {CHOICE_FORMS}"
+                )
             case ast.JoinedStr():
                 return "is an f-string, which is no type; write a string without f"
             case ast.Lambda():
@@ -179,6 +196,30 @@ class TypeReader:
             case ast.NamedExpr():
                 return "gives a name, which is no type; write the type alone"
         return f"is no type; allowed: {ALLOWED}"
+
+    def translated(self, node: ast.expr) -> str | None:
+        """What somebody who wrote a type of another library meant, None where that is not known."""
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                better = _meant(name) or name
+                return None if "..." in better else better
+            case ast.List(elts=[item]):
+                of = self.translated(item)
+                return f"list[{of}]" if of else None
+            case ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name), slice=inside):
+                parts = inside.elts if isinstance(inside, ast.Tuple) else [inside]
+                inner = [found for part in parts if (found := self.translated(part))]
+                kind = _OTHER_NAMES.get(name.lower(), name.lower())
+                if name.lower() == "literal":
+                    return " | ".join(self.source(part) for part in parts)
+                if len(inner) < len(parts):
+                    return None
+                if name.lower() in {"optional", "union"}:
+                    return " | ".join(inner) + (" | None" if name.lower() == "optional" else "")
+                if kind.startswith("dict"):
+                    return f"dict[str, {inner[-1]}]"
+                return f"list[{inner[0]}]" if kind.startswith("list") else None
+        return self.source(node)
 
     def bounded(self, node: ast.Compare, in_container: bool) -> Type | None:
         """A number with bounds: one comparison, or the type between two."""
@@ -191,7 +232,8 @@ class TypeReader:
         if base is None:
             return None
         if not isinstance(base, Scalar) or base.name not in {"int", "float", "Decimal"} or base.bounds.items():
-            return self.fault(operands[middle], "cannot have bounds here; allowed: int, float, Decimal, each once")
+            complaint = "cannot have bounds here; int, float and Decimal can, and lengths are written str[:64]"
+            return self.fault(operands[middle], complaint)
         limits: dict[str, Any] = {}
         for i, operator in enumerate(node.ops):
             before = i < middle  # as in 1 <= int, which means int >= 1
@@ -205,7 +247,7 @@ class TypeReader:
             limits[name] = limit
         bounds = Bounds(**limits)
         if bounds.allowed({"int": 1, "float": 1.5, "Decimal": Decimal("1.50")}[base.name]) is None:
-            asked = " and ".join(f"{_SIGNS[name]} {limit}" for name, limit in bounds.items())
+            asked = " and ".join(f"{SIGNS[name]} {limit}" for name, limit in bounds.items())
             return self.fault(node, f"allows nothing: no {base.name} is {asked}")
         if base.name == "Decimal" and in_container:
             return self.fault(
@@ -230,7 +272,8 @@ class TypeReader:
         if base is None:
             return None
         if not (isinstance(base, Container) or (isinstance(base, Scalar) and base.name in {"str", "bytes"})):
-            return self.fault(node.value, "cannot have a length; allowed: str, bytes, list and dict")
+            return self.fault(node.value, "cannot have a length; str, bytes, list and dict can, bounds are written "
+                                          f"{BOUND_FORMS}")  # fmt: skip
         if base.length.meta():
             return self.fault(node, "has two lengths; write one")
         match node.slice:
@@ -241,7 +284,7 @@ class TypeReader:
         given = [limit for limit in (least, greatest) if limit is not None]
         fit = all(type(limit) is int and 0 <= limit <= LONGEST_VALUE for limit in given)
         if not given or not fit or given != sorted(given) or greatest == 0:
-            return self.fault(node, f"has no length that can be; write {LENGTH_FORMS}, of up to {LONGEST_VALUE}")
+            return self.fault(node, f"does not give a length; write {LENGTH_FORMS}, up to {LONGEST_VALUE}")
         return replace(base, length=Length(least or None, greatest))
 
 
@@ -251,7 +294,9 @@ def read_default(text: str, type_: Type) -> tuple[str | None, str | None]:
         return None, "a default is missing behind ="
     node = _parsed(text)
     if isinstance(node, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
-        return None, f"{short(text)} cannot be a default, since it could be changed; write | None = None"
+        return None, f"{short(text)} cannot be a default, no list or object can; write | None = None"
+    if text in {"true", "false", "null", "none"}:
+        return None, f"{text} is no value in Python; write {'None' if text == 'null' else text.title()}"
     value = _NOT_CONSTANT if node is None else _constant(node)
     if value is _NOT_CONSTANT:
         return None, f"{short(text)} cannot be a default; allowed: a number, a string, True, False, None"
@@ -259,7 +304,10 @@ def read_default(text: str, type_: Type) -> tuple[str | None, str | None]:
         if value is None:
             return "None", None
         type_ = type_.item
-    if complaint := _unfit(value):
+    elif value is None:
+        return None, "None cannot be a default here; write | None = None behind the type"
+    is_decimal = isinstance(type_, Scalar) and type_.name == "Decimal"
+    if complaint := None if is_decimal else _unfit(value):
         return None, f"{short(text)} {complaint}"
     result, complaint = _default(text, value, type_)
     return result, f"{short(text)} {complaint}" if complaint else None
@@ -282,6 +330,8 @@ def _default(text: str, value: Any, type_: Type) -> tuple[str | None, str | None
                 return None, "is out of the bounds"
             if number is not None:
                 return (f'Decimal("{number}")' if name == "Decimal" else source(number)), None
+            if name == "Decimal":
+                return None, f"is no Decimal of up to {LONGEST_DECIMAL} characters"
         case Scalar(name="date" | "time" | "datetime" | "UUID" | "bytes") | Container() | Message():
             return None, "cannot be a default here; allowed for such a type: | None = None"
     return None, f"is no {type_.name}" if isinstance(type_, Scalar) else "is no default of this type"
@@ -304,6 +354,8 @@ def _constant(node: ast.expr) -> Any:
             return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             return -value
+        case ast.UnaryOp(op=ast.UAdd(), operand=ast.Constant(value=int() | float() as value)):
+            return value
     return _NOT_CONSTANT
 
 
@@ -349,10 +401,24 @@ def _as_number(text: str, value: int | float | str, type_name: str) -> int | flo
     try:
         if type_name == "float":
             return float(value) if math.isfinite(float(value)) else None
-        number = Decimal(re.sub(r"[\s_()]", "", text))
+        number = Decimal(value if type(value) is int else re.sub(r"[\s_()]", "", text))
     except (InvalidOperation, OverflowError):
         return None
     return number if number.is_finite() and len(str(number)) <= LONGEST_DECIMAL else None
+
+
+def _hint(text: str) -> str:
+    """What to write in the place of a text that Python cannot read."""
+    if re.search(r"=>|=<", text):
+        return f"a bound is written {BOUND_FORMS}"
+    if ";" in text:
+        return "fields are separated by commas"
+    if found := re.fullmatch(r"(\w+)\s*(\[\]|<.*>)", text):
+        inner = found[1] if found[2] == "[]" else found[2][1:-1]
+        return f"write list[{short(inner)}]"
+    if found := re.fullmatch(r"\S+\s+([a-z_]\w*)", text):
+        return f"is a comma missing before {short(found[1])}?"
+    return f"allowed: {ALLOWED}"
 
 
 def _meant(name: str) -> str | None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from local_extensions import answers
-from local_extensions.message_fields import TAKEN_CLASS_NAMES
+from local_extensions.field_types import snake_case
+from local_extensions.message_module import TAKEN_CLASS_NAMES
 from tests.conftest import QUESTIONS, Bake
 
 GOOD = {
@@ -132,7 +133,7 @@ def test_every_project_name_suggests_a_slug_that_passes(name: str, slug: str) ->
     ],
 )
 def test_a_class_name_gives_a_module_name(name: str, module: str) -> None:
-    assert answers.snake_case(name) == module
+    assert snake_case(name) == module
     assert answers.check({**GOOD, "message_name": name}, "message_name") == ""
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from local_extensions.answers import snake_case
+from local_extensions.field_types import snake_case
 from tests.conftest import CHOICES, ROOT, THIS_RUNTIME, Bake, Project, run
 
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"

@@ -60,8 +60,8 @@ def test_what_is_not_known_is_passed_over() -> None:
 def test_what_is_broken_is_refused_where_it_is_broken(refusal: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         decode(broken(refusal))
-    _, _, at = str(caught.value).partition(" - at `")
-    assert (at.removesuffix("`") or "$") == refusal["at"]
+    _, found, path = str(caught.value).rpartition(" - at `")
+    assert (path.removesuffix("`") if found else "$") == refusal["at"]
 
 
 def test_the_example_is_handled(caplog: pytest.LogCaptureFixture) -> None:

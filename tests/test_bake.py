@@ -14,6 +14,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from local_extensions.field_types import snake_case
+from local_extensions.message_fields import LONGEST_NAME
 from tests.conftest import CHOICES, ROOT, THIS_RUNTIME, Bake, Project, run
 
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
@@ -50,7 +51,7 @@ CASES: dict[str, dict[str, str]] = {
     "longest names": {
         "project_slug": "s",
         "message_name": "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG",
-        "message_fields": f"{'a' * 40}: {{{'b' * 40}: float}}",
+        "message_fields": f"{'a' * LONGEST_NAME}: {{{'b' * LONGEST_NAME}: float}}",
     },
     "shortest names": {"project_slug": "a", "message_name": "A", "message_fields": "a: bool"},
     "names of a dependency": {"project_slug": "pytest", "message_name": "Logging", "message_fields": "logger: str"},

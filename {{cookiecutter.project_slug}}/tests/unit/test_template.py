@@ -5,6 +5,7 @@ shows when messages are lost. Limits: https://docs.aws.amazon.com/lambda/latest/
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def broken_rules(template: Any) -> Iterator[str]:
         return resources[name]["Properties"]
 
     for name, queue in of_type("AWS::SQS::Queue"):
+        if queue.get("FifoQueue") and not json.dumps(queue["QueueName"]).endswith('.fifo"}'):
+            yield f"{name}: the name of a FIFO queue has to end in .fifo"
         if "RedrivePolicy" in queue:
             dead_letters = referred(queue["RedrivePolicy"]["deadLetterTargetArn"])
             if queue["RedrivePolicy"]["maxReceiveCount"] < 1:
@@ -59,6 +62,8 @@ def broken_rules(template: Any) -> Iterator[str]:
     for name, mapping in of_type("AWS::Lambda::EventSourceMapping"):
         queue, function = referred(mapping["EventSourceArn"]), referred(mapping["FunctionName"])
         window = mapping.get("MaximumBatchingWindowInSeconds", 0)
+        if "RedrivePolicy" not in queue:
+            yield f"{name}: its queue has no dead-letter queue"
         if queue.get("FifoQueue"):
             if window:
                 yield f"{name}: a FIFO queue takes no batching window"
@@ -72,12 +77,13 @@ def broken_rules(template: Any) -> Iterator[str]:
             yield f"{name}: partial failures are not reported"
 
     for name, role in of_type("AWS::IAM::Role"):
-        if "SQS" in json.dumps(role.get("ManagedPolicyArns", [])):
+        if re.search("SQS|Administrator|PowerUser", json.dumps(role.get("ManagedPolicyArns", []))):
             yield f"{name}: a managed policy is for every queue of the account"
         for policy in role.get("Policies", []):
             for statement in policy["PolicyDocument"]["Statement"]:
-                actions, on = json.dumps(statement["Action"]), json.dumps(statement["Resource"])
-                if ("sqs:" in actions or '"*"' in actions) and "*" in on:
+                actions = json.dumps(statement["Action"]).lower()
+                wide = "*" in json.dumps(statement["Resource"])
+                if wide and ("sqs:" in actions or '"*"' in actions):
                     yield f"{name}: may use every queue of the account"
 
 

@@ -150,9 +150,9 @@ def check_all(answers: Mapping[str, Any]) -> str:
     Returns "", raises BadAnswers with the faults of every answer.
     """
     faults = [fault for question in CHECKS for fault in _faults(answers, question)]
-    for question, choices in _choices().items():
-        if answers[question] not in choices:
-            faults.append(f"{question}: {quoted(answers[question])} is no choice; allowed: {', '.join(choices)}")
+    for question, allowed in choices().items():
+        if answers[question] not in allowed:
+            faults.append(f"{question}: {quoted(answers[question])} is no choice; allowed: {', '.join(allowed)}")
     module = snake_case(str(answers["message_name"]))
     if answers["__message_module"] != module:
         faults.append(
@@ -166,7 +166,7 @@ def _faults(answers: Mapping[str, Any], question: str) -> list[str]:
     return [f"{question}: {fault}" for fault in CHECKS[question](answers)]
 
 
-def _choices() -> dict[str, list[str]]:
+def choices() -> dict[str, list[str]]:
     """The questions of cookiecutter.json that are answered by a choice."""
     questions = json.loads((Path(__file__).parents[1] / "cookiecutter.json").read_text(encoding="utf-8"))
     return {name: default for name, default in questions.items() if isinstance(default, list) and name[0] != "_"}

@@ -7,7 +7,7 @@ import base64
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -224,9 +224,7 @@ class Scalar(Type):
             yield from (Refusal((), number, "") for number in self.bounds.forbidden(1) if math.isfinite(number))
 
     def refused_by_class(self) -> list[str]:
-        """The Decimals that only the class refuses: they break the object, not the field."""
-        if self.name != "Decimal" or not self.bounds.items():
-            return []
+        """The Decimals that only the class refuses, for one with bounds: they break the object, not the field."""
         return [str(number) for number in self.bounds.forbidden(Decimal(1))] + ["NaN"]
 
 
@@ -365,7 +363,7 @@ class Message(Type):
     """A message, or an object nested in one: a class and its fields, in the order they were typed."""
 
     class_name: str
-    fields: tuple[Field, ...] = field(default=())
+    fields: tuple[Field, ...]
 
     @property
     def annotation(self) -> str:
@@ -394,13 +392,13 @@ class Message(Type):
         if name:  # nested; what is no object at all is no message either, but has no place in one
             yield Refusal((), [], "")
             yield Refusal((), None, "")
-        for field_ in self.fields:
-            key = field_.wire_name
-            for refusal in field_.type.refusals(field_.name):
+        for field in self.fields:
+            key = field.wire_name
+            for refusal in field.type.refusals(field.name):
                 yield refusal.below(key, f".{key}")
-            if field_.decimal:
-                yield from (Refusal((key,), value, "") for value in field_.decimal.refused_by_class())
-            if field_.default is None:
+            if field.decimal:
+                yield from (Refusal((key,), value, "") for value in field.decimal.refused_by_class())
+            if field.default is None:
                 yield Refusal((key,), MISSING, "")
 
 

@@ -113,7 +113,7 @@ class _Reader:
                 return self.fault(span, "this quote is never closed")
             elif token == "#":
                 return self.fault(span, "a comment cannot stand here")
-            elif token in {"(", "[", "{"}:
+            elif token in _OPENING.values():
                 opened.append((token, span))
                 if len(opened) > DEEPEST_NESTING:
                     return self.fault(span, f"brackets are nested too deeply; allowed: {DEEPEST_NESTING} levels")
@@ -138,7 +138,7 @@ class _Reader:
         """Cut a part of the text at a mark, where that stands outside of all brackets."""
         pieces, start, depth = [], span.start, 0
         for token, place in self.tokens(span):
-            depth += (token in {"(", "[", "{"}) - (token in _OPENING)
+            depth += (token in _OPENING.values()) - (token in _OPENING)
             if token == mark and depth == 0:
                 pieces.append(Span(start, place.start))
                 start = place.end

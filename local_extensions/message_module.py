@@ -100,8 +100,7 @@ class _Writer:
         line = start + field.type.annotation + default
         if columns(line) <= LINE_LENGTH:
             return line
-        room = LINE_LENGTH - columns(start) - max(columns(default), len(" = ("))
-        room = max(room, LINE_LENGTH - columns(start) - len(" = ("))
+        room = LINE_LENGTH - columns(start) - len(" = (")
         annotation = self.short(field.type, room, pascal_case(field.name), aliases)
         line = start + annotation + default
         return line if columns(line) <= LINE_LENGTH else f"{start}{annotation} = (\n        {field.default}\n    )"

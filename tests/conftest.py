@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
+
+from local_extensions.answers import choices
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
-CHOICES: dict[str, list[str]] = {
-    name: answer for name, answer in QUESTIONS.items() if isinstance(answer, list) and not name.startswith("_")
-}
+CHOICES = choices()
 THIS_RUNTIME = "python{}.{}".format(*sys.version_info)
 
 
@@ -88,3 +89,12 @@ def bake(cookies_session: Any) -> Bake:
         return baked[key]
 
     return bake
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """The address of an embedded AWS."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()

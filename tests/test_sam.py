@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.conftest import CHOICES, ROOT, THIS_RUNTIME, Bake, Project, run
@@ -106,29 +105,23 @@ def test_sam_init_gives_the_same_project(bake: Bake, tmp_path: Path) -> None:
         assert (theirs.path / name).read_bytes() == (ours.path / name).read_bytes()
 
 
-def test_make_send_puts_the_sample_message_into_the_queue_of_the_stack(bake: Bake) -> None:
+def test_make_send_puts_the_sample_message_into_the_queue_of_the_stack(bake: Bake, endpoint: str) -> None:
     project = bake(message_name="PaymentReceived", message_fields="payment_id: str, amount: float, express: bool")
     queues = {name: queue for name, queue in resources(project).items() if queue["Type"] == "AWS::SQS::Queue"}
     outputs = {"PaymentReceivedQueueUrl": {"Value": {"Ref": "PaymentReceivedQueue"}}}
     region = "il-central-1"  # where the AWS CLI 1 heeds AWS_ENDPOINT_URL for SQS; in older regions it does not
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
-        cloudformation = boto3.client("cloudformation", region, endpoint_url=endpoint)
-        cloudformation.create_stack(
-            StackName="order-events", TemplateBody=json.dumps({"Resources": queues, "Outputs": outputs})
-        )
-        project.run("make", "send", AWS_ENDPOINT_URL=endpoint, AWS_DEFAULT_REGION=region)
+    cloudformation = boto3.client("cloudformation", region, endpoint_url=endpoint)
+    cloudformation.create_stack(
+        StackName="order-events", TemplateBody=json.dumps({"Resources": queues, "Outputs": outputs})
+    )
+    project.run("make", "send", AWS_ENDPOINT_URL=endpoint, AWS_DEFAULT_REGION=region)
 
-        (stack,) = cloudformation.describe_stacks(StackName="order-events")["Stacks"]
-        (output,) = stack["Outputs"]
-        sqs = boto3.client("sqs", region, endpoint_url=endpoint)
-        (message,) = sqs.receive_message(QueueUrl=output["OutputValue"])["Messages"]
-        sample = (project.path / "messages" / "payment_received.json").read_text("utf-8")
-        assert json.loads(message["Body"]) == json.loads(sample)
-    finally:
-        server.stop()
+    (stack,) = cloudformation.describe_stacks(StackName="order-events")["Stacks"]
+    (output,) = stack["Outputs"]
+    sqs = boto3.client("sqs", region, endpoint_url=endpoint)
+    (message,) = sqs.receive_message(QueueUrl=output["OutputValue"])["Messages"]
+    sample = (project.path / "messages" / "payment_received.json").read_text("utf-8")
+    assert json.loads(message["Body"]) == json.loads(sample)
 
 
 def test_the_demo_runs_to_its_end() -> None:

@@ -5,13 +5,11 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.conftest import CHOICES, Bake, Project
 
@@ -102,14 +100,6 @@ def test_the_dashboard_is_json(bake: Bake) -> None:
 # --- deployed ----------------------------------------------------------------------------------
 
 UNKNOWN_TO_MOTO = ("AWS::CloudWatch", "AWS::Logs::MetricFilter", "AWS::SNS", "AWS::SQS::QueuePolicy")
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
 
 
 @pytest.mark.parametrize(

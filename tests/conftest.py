@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
 CHOICES = choices()
 THIS_RUNTIME = "python{}.{}".format(*sys.version_info)
+MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}  # how Linux calls the architectures
+THIS_ARCHITECTURE = next((name for name, machine in MACHINES.items() if machine == platform.machine()), "arm64")
 
 
 @pytest.fixture(scope="session", autouse=True)

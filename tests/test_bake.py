@@ -76,6 +76,7 @@ def expected_files(module: str) -> list[str]:
             "lambdas/requirements.txt",
             f"lambdas/shared/{module}.py",
             "lambdas/shared/sqs.py",
+            "lambdas/shared/sqs_async.py",
             f"messages/{module}.json",
             "pyproject.toml",
             "samconfig.toml",
@@ -85,6 +86,7 @@ def expected_files(module: str) -> list[str]:
             f"tests/unit/test_{module}_processor.py",
             "tests/unit/test_requirements.py",
             "tests/unit/test_sqs.py",
+            "tests/unit/test_sqs_async.py",
             "tests/unit/test_template.py",
         ]
     )
@@ -158,7 +160,9 @@ def test_events_are_as_sqs_would_send_them(project: Project) -> None:
 def test_what_carries_no_jinja_is_rendered_to_the_letter(bake: Bake) -> None:
     for name in (
         "lambdas/shared/sqs.py",
+        "lambdas/shared/sqs_async.py",
         "tests/unit/test_sqs.py",
+        "tests/unit/test_sqs_async.py",
         "tests/unit/test_template.py",
         "tests/unit/test_requirements.py",
     ):

@@ -1,7 +1,6 @@
 """The stack: SAM validates it, builds it for its runtime and architecture, and the result is complete."""
 
 import json
-import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,7 @@ import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.conftest import CHOICES, ROOT, THIS_RUNTIME, Bake, Project, run
-
-MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
+from tests.conftest import CHOICES, MACHINES, ROOT, THIS_ARCHITECTURE, THIS_RUNTIME, Bake, Project, run
 
 
 def resources(project: Project) -> Any:
@@ -66,14 +63,13 @@ def check_build(project: Project, runtime: str, architecture: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the artifact holds Linux binaries")
 def test_the_artifact_of_this_machine_needs_nothing_else(bake: Bake) -> None:
-    architecture = next(name for name, machine in MACHINES.items() if machine == platform.machine())
     project = bake(
         project_name="Payments",
         message_name="PaymentReceived",
         message_fields="payment_id: str, amount: float, express: bool",
         batch_size="5",
         runtime=THIS_RUNTIME,
-        architecture=architecture,
+        architecture=THIS_ARCHITECTURE,
     )
     project.run("sam", "build")
     artifact = project.path / ".aws-sam" / "build" / "PaymentReceivedProcessorFunction"

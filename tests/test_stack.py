@@ -44,6 +44,7 @@ MAPPING, QUEUE, ROLE = "NewMessageProcessorFunctionNewMessageQueue", "NewMessage
          f"{MAPPING}: the visibility timeout is too short"),
         ("standard", "VisibilityTimeout: 60", "VisibilityTimeout: 59",
          f"{MAPPING}: the visibility timeout is too short"),
+        ("standard", "Timeout: 10", "Timeout: 1", f"{MAPPING}: the function's timeout leaves no time for any message"),
         ("standard", "Timeout: 10", "Timeout: 11", f"{MAPPING}: the visibility timeout is too short"),
         ("standard", "Period: 1209600", "Period: 345600", f"{QUEUE}: dead letters are kept no longer than messages"),
         ("standard",
@@ -209,6 +210,7 @@ def test_the_metrics_are_in_the_line_that_the_function_logs(
         "MessagesSucceededMetric": [2],
         "MessagesFailedToParseMetric": [1],
         "MessagesFailedToHandleMetric": [0],
+        "MessagesOutOfTimeMetric": [0],
     }
     if queue_type == "fifo":
         expected["MessagesHeldBackMetric"] = [0]

@@ -1,25 +1,44 @@
-"""SQS: a record becomes a message, a batch becomes the ids of the messages that failed.
+"""SQS: a record becomes a message, a batch becomes the ids of the messages that have to come again.
 
 Knows no message class: the decoder and the handler of one are passed in. What Lambda expects in
 return is described under "Reporting batch item failures" in
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
+import inspect
 import logging
-from collections.abc import Callable
-from typing import Any, TypedDict, TypeVar
+import math
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from operator import itemgetter
+from time import monotonic
+from typing import Any, Literal, Protocol, TypedDict, TypeVar, get_args
 
 import msgspec
 
 logger = logging.getLogger(__name__)
 
+# A message is started only while this much of the function's timeout is left: enough for one call
+# of `handle`, the log and the response. Past the timeout there is no response, and the messages
+# that were handled come again with the others.
+RESERVE_SECONDS = 1.0
+
 MessageT = TypeVar("MessageT")
 
 Record = dict[str, Any]
 
+# Why a message has to come again. template.yaml makes metrics of these names.
+Cause = Literal["failedToParse", "failedToHandle", "heldBack", "outOfTime"]
+
+
+class Context(Protocol):
+    """What is used of the context that Lambda gives a handler."""
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
 
 class BatchItemFailure(TypedDict):
-    """The id of one message that failed."""
+    """The id of one message that has to come again."""
 
     itemIdentifier: str
 
@@ -32,6 +51,11 @@ class BatchResponse(TypedDict):
 
 class NotAnSqsEvent(ValueError):
     """Failures in this event could not be reported by id; raised, so that Lambda retries it all."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The event has no list of Records with a messageId and the eventSourceARN of a queue"
+        )
 
 
 class MessageParseError(ValueError):
@@ -48,8 +72,8 @@ class EmptyMessageBody(MessageParseError):
 class CannotDeserialize(MessageParseError):
     """The body is not JSON, or JSON of another shape.
 
-    reason: what msgspec says, such as "Expected `str`, got `int`".
-    path: where in the body, such as "$.orderId"; "$" is the body as a whole.
+    reason: what msgspec says, such as "Expected `int`, got `str`".
+    path: where in the body, such as "$.quantity"; "$" is the body as a whole.
     """
 
     def __init__(self, reason: str, path: str) -> None:
@@ -58,115 +82,158 @@ class CannotDeserialize(MessageParseError):
         self.path = path
 
 
-def process_batch(
-    event: dict[str, Any],
+def batch_processor(
     decoder: msgspec.json.Decoder[MessageT],
-    handle: Callable[[MessageT], None],
-) -> BatchResponse:
-    """Handle every message of an SQS event, in order; one that fails does not stop the others.
+    handle: Callable[[MessageT], None] | Callable[[MessageT], Coroutine[Any, Any, None]],
+) -> Callable[[dict[str, Any], Context | None], BatchResponse]:
+    """Make the function that takes an SQS event with its context, and handles every message.
+
+    A `def handle` gets them in order. An `async def handle` gets them concurrently, but those of
+    one message group of a FIFO queue one after the other.
 
     A message has failed when its body cannot be parsed or `handle` raises. After that, the rest of
-    its message group in a FIFO batch is held back, so that the order is kept. The ids of both are
-    returned, each once. Raises NotAnSqsEvent before anything is handled.
-
-    Logs each failure, and the counts of the whole batch in one line. Keep the names of the counts:
-    template.yaml makes metrics of them.
+    its message group in a FIFO batch is held back, so that the order is kept. When the time that
+    the context has left runs out, the rest of the batch is out of time; without a context there is
+    no limit. The function returns the ids of all these. It logs each failure, and the counts of the
+    batch in one line. It raises NotAnSqsEvent before anything is handled.
     """
-    records = _records(event)
-    counts = {"received": len(records), "succeeded": 0}
-    counts |= {"failedToParse": 0, "failedToHandle": 0, "heldBack": 0}
-    failed: dict[str, None] = {}  # a dict for its keys: ordered, and each of them once
-    waiting: set[str] = set()  # the message groups in which a message has failed
+    process = process_in_order
+    if inspect.iscoroutinefunction(handle):
+        # Not at the top: who does not need asyncio need not wait until it is imported.
+        from shared.sqs_async import process_concurrently as process
+
+    def process_batch(event: dict[str, Any], context: Context | None) -> BatchResponse:
+        batch = Batch(event, decoder, handle, context)
+        process(batch)
+        return batch.response()
+
+    return process_batch
+
+
+class Batch:
+    """The records of one event, and which of their messages have to come again."""
+
+    def __init__(
+        self,
+        event: dict[str, Any],
+        decoder: msgspec.json.Decoder[Any],
+        handle: Callable[[Any], Any],
+        context: Context | None,
+    ) -> None:
+        self.records = _records(event)
+        # Not by its message group: a standard queue can have them too, but promises no order.
+        self.is_fifo = bool(self.records) and self.records[0]["eventSourceARN"].endswith(".fifo")
+        self.decode = decoder.decode
+        self.handle = handle
+        self.stop_at = math.inf  # on the clock of time.monotonic()
+        if context is not None:
+            seconds_left = context.get_remaining_time_in_millis() / 1000
+            self.stop_at = monotonic() + seconds_left - RESERVE_SECONDS
+        self.failed_groups: set[str | None] = set()
+        self.returned: list[str] = []  # the ids of the messages that have to come again
+        self.causes: list[Cause] = []  # and why each of them has to
+
+    def give_back(self, record: Record, cause: Cause) -> None:
+        """Return a message to the queue."""
+        self.returned.append(record["messageId"])
+        self.causes.append(cause)
+
+    def fail(self, record: Record, cause: Cause, error: BaseException) -> None:
+        """Return a message that could not be parsed or handled, and log why."""
+        if isinstance(error, MemoryError):  # not the message has failed, but the process
+            raise error
+        self.give_back(record, cause)
+        if self.is_fifo:
+            self.failed_groups.add(message_group(record))
+        if logger.isEnabledFor(logging.ERROR):
+            _log_failure(record, cause, error)
+
+    def response(self) -> BatchResponse:
+        """Log how it went, and tell Lambda which messages have to come again, each once."""
+        if logger.isEnabledFor(logging.WARNING):
+            _log_summary(len(self.records), Counter(self.causes))
+        return {"batchItemFailures": [{"itemIdentifier": i} for i in dict.fromkeys(self.returned)]}
+
+
+def process_in_order(batch: Batch) -> None:
+    """Process one record after the other."""
+    decode, handle, stop_at = batch.decode, batch.handle, batch.stop_at
+    failed_groups = batch.failed_groups
+    records = iter(batch.records)
     for record in records:
-        group = _fifo_group(record)
-        outcome = "heldBack" if group in waiting else _process(record, decoder, handle)
-        counts[outcome] += 1
-        if outcome != "succeeded":
-            failed[record["messageId"]] = None
-            if group is not None:
-                waiting.add(group)
-    logger.info("%(succeeded)d of %(received)d messages succeeded", counts, extra=counts)
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+        if monotonic() >= stop_at:
+            for late in (record, *records):
+                batch.give_back(late, "outOfTime")
+            return
+        if failed_groups and message_group(record) in failed_groups:
+            batch.give_back(record, "heldBack")
+            continue
+        try:
+            message = decode(record["body"])
+        except Exception as error:
+            batch.fail(record, "failedToParse", error)
+            continue
+        try:
+            result = handle(message)
+            if result is not None and inspect.isawaitable(result):
+                raise TypeError("handle returned an awaitable, but is not an `async def`")
+        except Exception as error:
+            batch.fail(record, "failedToHandle", error)
 
 
-def _process(
-    record: Record,
-    decoder: msgspec.json.Decoder[MessageT],
-    handle: Callable[[MessageT], None],
-) -> str:
-    """Handle the message of one record. Returns under which name to count it."""
-    try:
-        handle(parse_message(record, decoder))
-    except MessageParseError as error:
-        _log_failure(record, error)
-        return "failedToParse"
-    except Exception as error:
-        _log_failure(record, error)
-        return "failedToHandle"
-    return "succeeded"
-
-
-def _fifo_group(record: Record) -> str | None:
-    """The message group in which order has to be kept; None on a standard queue."""
-    # A standard queue can have groups as well, but they promise no order.
-    if not str(record.get("eventSourceARN")).endswith(".fifo"):
-        return None
-    group: str | None = record.get("attributes", {}).get("MessageGroupId")
-    return group
-
-
-def parse_message(record: Record, decoder: msgspec.json.Decoder[MessageT]) -> MessageT:
-    """Decode the body of one record. Raises EmptyMessageBody or CannotDeserialize."""
-    body = record.get("body")
-    if not body:
-        raise EmptyMessageBody
-    try:
-        return decoder.decode(body)
-    except msgspec.DecodeError as error:
-        raise CannotDeserialize(*_reason_and_path(error)) from error
-    except (TypeError, UnicodeEncodeError, RecursionError) as error:
-        # A body that is no text, that no encoding can carry, or that is nested too deeply.
-        raise CannotDeserialize(str(error), "$") from error
-
-
-def _reason_and_path(error: msgspec.DecodeError) -> tuple[str, str]:
-    """Take apart what msgspec says: "Expected `str`, got `int` - at `$.orderId`"."""
+def parse_error(record: Record, error: BaseException) -> MessageParseError:
+    """What is wrong with the body of a record, given what decoding it raised."""
+    if not record.get("body"):
+        return EmptyMessageBody()
+    if not isinstance(error, msgspec.DecodeError):
+        return CannotDeserialize(f"Not readable ({type(error).__name__})", "$")
+    # msgspec says "Expected `int`, got `str` - at `$.quantity`".
     reason, at, path = str(error).rpartition(" - at `")
     if not at:  # it is about the body as a whole
         reason, path = path, "$"
     if reason.startswith("Invalid enum value"):
         reason = "Invalid enum value"  # the value is left out: no part of a body goes into the log
-    return reason, path.removesuffix("`")
+    return CannotDeserialize(reason, path.removesuffix("`"))
+
+
+def message_group(record: Record) -> str | None:
+    """The message group that a record belongs to."""
+    group: str | None = record.get("attributes", {}).get("MessageGroupId")
+    return group
 
 
 def _records(event: dict[str, Any]) -> list[Record]:
     """The records of an SQS event, every one of them with an id to report it by."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    if not isinstance(records, list):
-        raise NotAnSqsEvent("The event has no list of Records")
-    for index, record in enumerate(records):
-        if not isinstance(record, dict) or record.get("eventSource") != "aws:sqs":
-            raise NotAnSqsEvent(f"Records[{index}] does not come from SQS")
-        message_id = record.get("messageId")
-        if not isinstance(message_id, str) or not message_id:
-            raise NotAnSqsEvent(f"Records[{index}] has no messageId")
-    return records
+    try:
+        records: list[Record] = event["Records"]
+        # All records of an event come from one queue.
+        from_sqs = not records or ":sqs:" in records[0]["eventSourceARN"]
+        if isinstance(records, list) and from_sqs and all(map(itemgetter("messageId"), records)):
+            return records
+    except (KeyError, TypeError) as error:
+        raise NotAnSqsEvent from error
+    raise NotAnSqsEvent
 
 
-def _log_failure(record: Record, error: Exception) -> None:
+def _log_failure(record: Record, cause: Cause, error: BaseException) -> None:
     """One line that says which message failed and why, never what was in it."""
+    if cause == "failedToParse":
+        error = parse_error(record, error)
+    message_id = record["messageId"]
     receive_count = record.get("attributes", {}).get("ApproximateReceiveCount")
-    logger.error(
-        "Message %s failed at receive %s: %s",
-        record["messageId"],
-        receive_count,
-        error,
-        # A body's fault is in the reason; a fault in code takes its traceback.
-        exc_info=None if isinstance(error, MessageParseError) else error,
-        extra={
-            "messageId": record["messageId"],
-            "receiveCount": receive_count,
-            "cause": type(error).__name__,
-            "reason": str(error),
-        },
-    )
+    extra = {"messageId": message_id, "receiveCount": receive_count, "cause": cause}
+    text = "Message %s failed at receive %s: %s"
+    try:
+        logger.error(text, message_id, receive_count, error, exc_info=error, extra=extra)
+    except Exception:  # the error has a text that cannot be written: that is no fault of the batch
+        logger.error(text, message_id, receive_count, type(error).__name__, extra=extra)
+
+
+def _log_summary(received: int, causes: Counter[Cause]) -> None:
+    """One line that says what became of the batch."""
+    succeeded = received - causes.total()
+    counts = {"received": received, "succeeded": succeeded}
+    counts |= {cause: causes[cause] for cause in get_args(Cause)}
+    if causes["outOfTime"]:
+        logger.warning("No time was left for %d of %d messages", causes["outOfTime"], received)
+    logger.info("%d of %d messages succeeded", succeeded, received, extra=counts)

@@ -7,8 +7,8 @@ import msgspec
 from shared import sqs
 from shared.{{ cookiecutter.__message_module }} import {{ cookiecutter.message_name }}, handle
 
-decoder = msgspec.json.Decoder({{ cookiecutter.message_name }})
+process_batch = sqs.batch_processor(msgspec.json.Decoder({{ cookiecutter.message_name }}), handle)
 
 
-def handler(event: dict[str, Any], context: object) -> sqs.BatchResponse:
-    return sqs.process_batch(event, decoder, handle)
+def handler(event: dict[str, Any], context: sqs.Context | None) -> sqs.BatchResponse:
+    return process_batch(event, context)

@@ -16,6 +16,8 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+from shared.sqs import RESERVE_SECONDS
+
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
@@ -73,6 +75,8 @@ def broken_rules(template: Any) -> Iterator[str]:
             yield f"{name}: a batch size above 10 needs a batching window"
         if queue["VisibilityTimeout"] < 6 * function["Timeout"] + window:
             yield f"{name}: the visibility timeout is too short"
+        if function["Timeout"] <= RESERVE_SECONDS:
+            yield f"{name}: the function's timeout leaves no time for any message"
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield f"{name}: partial failures are not reported"
 

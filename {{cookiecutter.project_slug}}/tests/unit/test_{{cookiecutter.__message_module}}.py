@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.{{ module }} import {{ name }}, handle
+from shared.{{ module }} import {{ name }}
 
 HERE = Path(__file__).parent
 MESSAGES = HERE.parents[1] / "messages"
@@ -62,9 +62,3 @@ def test_what_is_broken_is_refused_where_it_is_broken(refusal: dict[str, Any]) -
         decode(broken(refusal))
     _, found, path = str(caught.value).rpartition(" - at `")
     assert (path.removesuffix("`") if found else "$") == refusal["at"]
-
-
-def test_the_example_is_handled(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO"):
-        handle(decode(EXAMPLE))
-    assert len(caplog.records) == 1

@@ -1,4 +1,4 @@
-"""The Lambda function, on every event in events/."""
+"""The Lambda function, on every event in events/ and the message in messages/."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 from {{ cookiecutter.__message_module }}_processor.app import handler
 
-EVENTS = Path(__file__).parents[2] / "events"
+ROOT = Path(__file__).parents[2]
+EVENTS = ROOT / "events"
 
 # The messages that fail, by their place in the batch.
 FAILING = {"all_valid.json": [], "one_broken.json": [1]}
@@ -24,3 +25,13 @@ def test_the_response_names_the_broken_messages(name: str) -> None:
 
 def test_every_expected_event_is_there() -> None:
     assert {path.name for path in EVENTS.glob("*.json")} == set(FAILING)
+
+
+def test_the_sample_message_is_handled(caplog: pytest.LogCaptureFixture) -> None:
+    event = json.loads((EVENTS / "all_valid.json").read_text("utf-8"))
+    body = (ROOT / "messages" / "{{ cookiecutter.__message_module }}.json").read_text("utf-8")
+    with caplog.at_level("INFO"):
+        assert handler({"Records": [event["Records"][0] | {"body": body}]}, None) == {
+            "batchItemFailures": []
+        }
+    assert "1 of 1 messages succeeded" in caplog.text

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint lock clean
+.PHONY: demo test test-all lint bench lock clean
 
 # Generate a project, build it and let it process messages from a queue.
 demo: .venv/ready
@@ -23,6 +23,10 @@ lint: .venv/ready
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# Measure the generated project beside what people would use instead.
+bench: .venv/bench/ready
+	@$(BIN)/python benchmarks/bench.py
+
 # Pin what the development group of pyproject.toml brings along.
 lock: .venv/ready
 	$(BIN)/uv pip compile --quiet --upgrade --group dev --universal --python-version 3.11 \
@@ -37,4 +41,12 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"
 	$(BIN)/uv pip install --quiet --python .venv --requirement requirements-dev.txt
+	@touch $@
+
+PEERS := benchmarks/powertools/lambdas/requirements.txt
+RUNTIME_CLIENT = $(shell grep -oE '^(awslambdaric|simplejson|snapshot-restore-py)==[^ ]+' requirements-dev.txt)
+
+.venv/bench/ready: .venv/ready $(PEERS)
+	$(BIN)/uv pip install --quiet --python .venv --target .venv/bench/peers --requirement $(PEERS)
+	$(BIN)/uv pip install --quiet --python .venv --target .venv/bench/runtime --no-deps $(RUNTIME_CLIENT)
 	@touch $@

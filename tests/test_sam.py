@@ -124,3 +124,11 @@ def test_the_demo_runs_to_its_end() -> None:
     done = run(sys.executable, "scripts/demo.py", cwd=ROOT)
     assert done.returncode == 0, done.stdout
     assert "Left in the queue, now received 2 times" in done.stdout
+
+
+@pytest.mark.wide
+@pytest.mark.skipif(sys.platform != "linux", reason="the benchmark runs what Lambda runs")
+def test_the_benchmark_runs_to_its_end() -> None:
+    done = run("make", "bench", cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+    assert "| built artifact |" in done.stdout

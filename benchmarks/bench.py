@@ -1,0 +1,264 @@
+"""Measures the generated project beside what people would use instead, and prints a table of ratios.
+
+Both sides process the same events in the same run, taking turns. Each figure is the median of the turns' ratios.
+Run it with `make bench`, which installs the peers; it writes nothing that stays.
+"""
+
+import asyncio
+import importlib
+import json
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+INSTALLED = Path(sys.prefix) / "bench"  # by `make bench`: the peers, and Lambda's runtime client alone
+RUNTIME = "python{}.{}".format(*sys.version_info)
+ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+ANSWERS = {
+    "project_name": "Orders",
+    "message_name": "Order",
+    "message_fields": "order_id: str, quantity: int, amount: Decimal, placed_at: datetime, tags: list[str]",
+    "runtime": RUNTIME,
+    "architecture": ARCHITECTURE,
+}
+SIZES = (10, 100, 1_000, 10_000)
+SECONDS_PER_TURN = 0.02
+
+Processor = Callable[[dict[str, Any], Any], Any]
+
+
+def main() -> None:
+    if sys.platform != "linux":
+        sys.exit("The benchmark needs Linux: it runs what Lambda runs.")
+    sys.path.insert(0, str(INSTALLED / "peers"))
+    with TemporaryDirectory() as folder:
+        ours, theirs = generated_project(Path(folder)), peer_project(Path(folder))
+        rows = [*speed(ours, theirs), *built(ours, theirs)]
+    print(f"\n{RUNTIME} on {platform.system()} {ARCHITECTURE}; Powertools is {peer_version()}\n")
+    print("| | this template | target |\n|---|---|---|")
+    for name, figure, target in rows:
+        print(f"| {name} | {figure} | {target} |")
+
+
+# --- what is compared --------------------------------------------------------------------------
+
+
+def generated_project(folder: Path) -> Path:
+    """A project as the template makes it, but its handler does nothing."""
+    answers = [f"{name}={answer}" for name, answer in ANSWERS.items()]
+    run("cookiecutter", str(ROOT), "--no-input", "--default-config", *answers, cwd=folder)
+    module = folder / "Orders" / "lambdas" / "shared" / "order.py"
+    source, _, _ = module.read_text("utf-8").partition("def handle(")
+    module.write_text(f"{source}def handle(message: Order) -> None:\n    pass\n", "utf-8")
+    return folder / "Orders"
+
+
+def peer_project(folder: Path) -> Path:
+    """The same with Powertools and Pydantic, for the same runtime and architecture."""
+    project = folder / "powertools"
+    shutil.copytree(HERE / "powertools", project)
+    template = project / "template.yaml"
+    text = template.read_text("utf-8").replace("RUNTIME", RUNTIME).replace("ARCHITECTURE", ARCHITECTURE)
+    template.write_text(text, "utf-8")
+    return project
+
+
+def peer_version() -> str:
+    requirements = (HERE / "powertools" / "lambdas" / "requirements.txt").read_text("utf-8")
+    return next(line.partition("==")[2] for line in requirements.splitlines() if line.startswith("aws-lambda-power"))
+
+
+def bare_loop(decoder: msgspec.json.Decoder[Any], handle: Callable[[Any], None]) -> Processor:
+    """The floor: decode and handle each body, and note which failed. No checks, no order, no deadline, no log."""
+
+    def process(event: dict[str, Any], context: Any) -> Any:
+        failed = []
+        decode = decoder.decode
+        for record in event["Records"]:
+            try:
+                handle(decode(record["body"]))
+            except Exception:
+                failed.append({"itemIdentifier": record["messageId"]})
+        return {"batchItemFailures": failed}
+
+    return process
+
+
+def event(size: int) -> dict[str, Any]:
+    """A batch as SQS sends it, with every tenth message broken."""
+    return {
+        "Records": [
+            {
+                "messageId": f"059f36b4-87a3-44ab-83d2-{place:012}",
+                "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a" * 8,
+                "body": json.dumps(
+                    {
+                        "orderId": f"order-{place}",
+                        "quantity": "three" if place % 10 == 3 else 3,
+                        "amount": "12.50",
+                        "placedAt": "2026-01-31T12:00:00Z",
+                        "tags": ["new", "gift"],
+                    }
+                ),
+                "attributes": {
+                    "ApproximateReceiveCount": "1",
+                    "SentTimestamp": "1545082649183",
+                    "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+                    "ApproximateFirstReceiveTimestamp": "1545082649185",
+                },
+                "messageAttributes": {},
+                "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:orders",
+                "awsRegion": "us-east-1",
+            }
+            for place in range(size)
+        ]
+    }
+
+
+def context() -> Any:
+    """Lambda's own context object, of an invocation with 15 minutes to go."""
+    from awslambdaric.lambda_context import LambdaContext
+
+    return LambdaContext("8476a536-e9f4-11e8-9739-2dfe598c3fcd", None, None, round(1000 * (time.time() + 900)))
+
+
+# --- speed -------------------------------------------------------------------------------------
+
+
+def speed(ours: Path, theirs: Path) -> Iterator[tuple[str, str, str]]:
+    sys.path[:0] = [str(ours / "lambdas"), str(theirs / "lambdas")]
+    module, sqs = importlib.import_module("shared.order"), importlib.import_module("shared.sqs")
+    template: Processor = importlib.import_module("order_processor.app").handler
+    powertools: Processor = importlib.import_module("app").handler
+    floor = bare_loop(msgspec.json.Decoder(module.Order), module.handle)
+
+    with logging_off():
+        assert floor(event(100), context()) == template(event(100), context()) == powertools(event(100), context())
+        for size in (10, 10_000):
+            took = take_turns([template, powertools, floor], event(size))
+            yield f"Powertools, a message in a batch of {size:,}", f"{ratio(took[1], took[0]):.1f} x faster", "8 x"
+            yield f"bare loop, a message in a batch of {size:,}", f"{ratio(took[0], took[2]):.2f} x as long", "1.25 x"
+    with logging_to_nowhere():
+        for size in (10, 10_000):
+            took = take_turns([template, powertools], event(size))
+            yield f"Powertools, logs written, batch of {size:,}", f"{ratio(took[1], took[0]):.1f} x faster", ""
+    with logging_off():
+        for name, processor in (("", template), (", bare loop", floor)):
+            yield f"growth from 10 to 10,000 messages{name}", f"{growth(processor):.2f} x", "1.3 x"
+
+        async def wait(_: object) -> None:
+            await asyncio.sleep(seconds)
+
+        asynchronous = importlib.import_module("app_async")
+        seconds = asynchronous.SECONDS
+        contenders = [sqs.batch_processor(msgspec.json.Decoder(module.Order), wait), asynchronous.handler]
+        took = take_turns(contenders, event(10), turns=20)
+        for name, times in zip(("async", "async, Powertools"), took, strict=True):
+            yield f"{name}, 10 messages that wait 50 ms", f"{median(times) / seconds:.2f} x one wait", "1.3 x"
+
+
+def growth(process: Processor) -> float:
+    """How much longer a message takes in the size of batch where it takes longest, than where it takes least."""
+    batches = [event(size) for size in SIZES]
+    turns = [[once(process, batch) / size for batch, size in zip(batches, SIZES, strict=True)] for _ in range(40)]
+    return median(max(turn) / min(turn) for turn in turns)
+
+
+def take_turns(contenders: list[Processor], batch: dict[str, Any], turns: int = 40) -> list[list[float]]:
+    """Seconds a batch for each contender, once a turn."""
+    took = [[once(contender, batch) for contender in contenders] for _ in range(turns)]
+    return [list(times) for times in zip(*took, strict=True)]
+
+
+def once(process: Processor, batch: dict[str, Any]) -> float:
+    """Seconds a batch, on average over a turn."""
+    lambda_context = context()
+    begin, calls = time.perf_counter(), 0
+    while (passed := time.perf_counter() - begin) < SECONDS_PER_TURN or not calls:
+        process(batch, lambda_context)
+        calls += 1
+    return passed / calls
+
+
+def ratio(times: list[float], others: list[float]) -> float:
+    return median(time / other for time, other in zip(times, others, strict=True))
+
+
+@contextmanager
+def logging_off() -> Iterator[None]:
+    root = logging.getLogger()
+    root.setLevel(logging.CRITICAL)
+    yield
+    root.setLevel(logging.WARNING)
+
+
+@contextmanager
+def logging_to_nowhere() -> Iterator[None]:
+    """Lambda's JSON lines at level INFO, to a stream that forgets them."""
+    from awslambdaric.lambda_runtime_log_utils import JsonFormatter
+
+    root = logging.getLogger()
+    with open(os.devnull, "w") as nowhere:
+        handler = logging.StreamHandler(nowhere)
+        handler.setFormatter(JsonFormatter())
+        root.addHandler(handler)
+        root.setLevel(logging.INFO)
+        yield
+        root.removeHandler(handler)
+
+
+# --- what is built -----------------------------------------------------------------------------
+
+COLD_START = """
+import sys, time
+sys.path[:0] = sys.argv[1:3]
+import awslambdaric.bootstrap
+begin = time.perf_counter()
+__import__(sys.argv[3])
+print(time.perf_counter() - begin)
+"""
+
+
+def built(ours: Path, theirs: Path) -> Iterator[tuple[str, str, str]]:
+    run("sam", "build", cwd=ours)
+    run("sam", "build", "--beta-features", cwd=theirs)
+    artifacts = [project / ".aws-sam" / "build" / "OrderProcessorFunction" for project in (ours, theirs)]
+    modules = ["order_processor.app", "app"]
+    turns = [[cold_start(*each) for each in zip(artifacts, modules, strict=True)] for _ in range(15)]
+    faster = median(powertools / template for template, powertools in turns)
+    yield "Powertools, cold start (imports, over Lambda's own)", f"{faster:.1f} x faster", "6 x"
+    sizes = [sum(file.stat().st_size for file in each.rglob("*") if file.is_file()) / 1e6 for each in artifacts]
+    yield "built artifact", f"{sizes[0]:.2f} MB; with Powertools {sizes[1]:.1f} MB", "1 MB"
+
+
+def cold_start(artifact: Path, module: str) -> float:
+    """Seconds that Lambda's runtime client waits for the function's modules; they come without bytecode."""
+    command = [sys.executable, "-I", "-S", "-B", "-c", COLD_START, str(artifact), str(INSTALLED / "runtime"), module]
+    return float(run(*command, cwd=artifact))
+
+
+def run(*command: str, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}\n{command[0]} ended with exit status {done.returncode}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -7,8 +7,8 @@ import pytest
 
 from {{ cookiecutter.__message_module }}_processor.app import handler
 
-ROOT = Path(__file__).parents[2]
-EVENTS = ROOT / "events"
+EVENTS = Path(__file__).parents[2] / "events"
+MESSAGES = Path(__file__).parents[2] / "messages"
 
 # The messages that fail, by their place in the batch.
 FAILING = {"all_valid.json": [], "one_broken.json": [1]}
@@ -29,7 +29,7 @@ def test_every_expected_event_is_there() -> None:
 
 def test_the_sample_message_is_handled(caplog: pytest.LogCaptureFixture) -> None:
     event = json.loads((EVENTS / "all_valid.json").read_text("utf-8"))
-    body = (ROOT / "messages" / "{{ cookiecutter.__message_module }}.json").read_text("utf-8")
+    body = (MESSAGES / "{{ cookiecutter.__message_module }}.json").read_text("utf-8")
     with caplog.at_level("INFO"):
         assert handler({"Records": [event["Records"][0] | {"body": body}]}, None) == {
             "batchItemFailures": []

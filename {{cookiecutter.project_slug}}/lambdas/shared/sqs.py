@@ -139,8 +139,11 @@ class Batch:
         self.causes.append(cause)
 
     def fail(self, record: Record, cause: Cause, error: BaseException) -> None:
-        """Return a message that could not be parsed or handled, and log why."""
-        if isinstance(error, MemoryError):  # not the message has failed, but the process
+        """Return a message that could not be parsed or handled, and log why.
+
+        Raises the error again where it is not the message's, but has to stop the process.
+        """
+        if must_stop(error):
             raise error
         self.give_back(record, cause)
         if self.is_fifo:
@@ -175,10 +178,25 @@ def process_in_order(batch: Batch) -> None:
             continue
         try:
             result = handle(message)
-            if result is not None and inspect.isawaitable(result):
-                raise TypeError("handle returned an awaitable, but is not an `async def`")
-        except Exception as error:
+            if result is not None:
+                check_result(result)
+        except BaseException as error:
             batch.fail(record, "failedToHandle", error)
+
+
+def check_result(result: object) -> None:
+    """Raise TypeError for what `handle` returns where it has not run yet."""
+    if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise TypeError(f"handle did not run: it returned a {type(result).__name__}")
+
+
+def must_stop(error: BaseException) -> bool:
+    """Whether an error has to stop the process, whatever message it came with."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(must_stop(each) for each in error.exceptions)
+    if type(error).__name__ == "CancelledError":  # asyncio's, which is not imported for this
+        return False
+    return isinstance(error, MemoryError) or not isinstance(error, Exception)
 
 
 def parse_error(record: Record, error: BaseException) -> MessageParseError:
@@ -191,8 +209,9 @@ def parse_error(record: Record, error: BaseException) -> MessageParseError:
     reason, at, path = str(error).rpartition(" - at `")
     if not at:  # it is about the body as a whole
         reason, path = path, "$"
-    if reason.startswith("Invalid enum value"):
-        reason = "Invalid enum value"  # the value is left out: no part of a body goes into the log
+    for said in ("Invalid enum value", "Invalid value", "Object contains unknown field"):
+        if reason.startswith(said):
+            reason = said  # without what follows: no part of a body goes into the log
     return CannotDeserialize(reason, path.removesuffix("`"))
 
 

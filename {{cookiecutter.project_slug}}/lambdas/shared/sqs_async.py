@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from time import monotonic
 
-from shared.sqs import RESERVE_SECONDS, Batch, Record, message_group
+from shared.sqs import RESERVE_SECONDS, Batch, Record, check_result, logger, message_group
 
 # The most messages that are handled at the same time. Each may need a connection, and Lambda lets
 # a function have 1,024 files and sockets open.
@@ -15,7 +15,7 @@ MOST_AT_ONCE = 100
 
 # One event loop for all invocations: what `handle` keeps between them, such as a client with open
 # connections, belongs to the loop it was made in.
-_runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+_runner = asyncio.Runner()
 
 
 def process_concurrently(batch: Batch) -> None:
@@ -23,61 +23,74 @@ def process_concurrently(batch: Batch) -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        _runner.run(_Workers(batch).run(), context=copy_context())
+        _runner.run(_Concurrently(batch).run(), context=copy_context())
     else:  # a test's: another loop needs a thread of its own
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(copy_context().run, asyncio.run, _Workers(batch).run()).result()
+            thread.submit(copy_context().run, asyncio.run, _Concurrently(batch).run()).result()
 
 
-class _Workers:
-    """They take one lane of records after the other, until there are none or the time is up."""
+class _Concurrently:
+    """Workers that take one lane of records after the other, while there is time."""
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.lanes = iter(_lanes(batch))
         self.open = dict(enumerate(batch.records))  # those without an outcome, by their place
-        self.tasks: list[asyncio.Task[None]] = []
-        self.ended = False
+        self.running: set[asyncio.Task[None]] = set()
+        self.over = asyncio.Event()  # nothing is open any more, or the process has to stop
+        self.ended = False  # nothing may be started any more
         self.fatal: BaseException | None = None
 
     async def run(self) -> None:
         """Give every record its outcome. Raises what has to stop the process."""
         if not self.open:
             return
-        self.tasks = [asyncio.create_task(self._work()) for _ in self.batch.records[:MOST_AT_ONCE]]
+        workers = [asyncio.create_task(self._work()) for _ in self.batch.records[:MOST_AT_ONCE]]
         seconds = self.batch.stop_at - monotonic()
         try:
-            await asyncio.wait(self.tasks, timeout=None if math.isinf(seconds) else seconds)
+            async with asyncio.timeout(None if math.isinf(seconds) else seconds):
+                await self.over.wait()
+        except TimeoutError:
+            pass
         finally:
-            self._end()
-            await asyncio.wait(self.tasks, timeout=RESERVE_SECONDS / 2)  # they may clean up
+            self.ended = True
+            for task in self.running:
+                task.cancel()
+            # They may clean up, but not for so long that the response would be late.
+            late = max(0, monotonic() - self.batch.stop_at)
+            await asyncio.wait(workers, timeout=RESERVE_SECONDS / 2 - late)
+        if self.running:
+            logger.warning("%d handles go on although they were cancelled", len(self.running))
         if self.fatal:
             raise self.fatal
         for record in self.open.values():
             self.batch.give_back(record, "outOfTime")
 
-    def _end(self) -> None:
-        """Start no more messages, and cancel those that are being handled."""
-        self.ended = True
-        for task in self.tasks:
-            task.cancel()
-
     async def _work(self) -> None:
         for lane in self.lanes:
             for place in lane:
-                if self.ended or monotonic() >= self.batch.stop_at:
-                    return
-                try:
-                    await self._process(self.batch.records[place])
-                except asyncio.CancelledError:
-                    return
-                except BaseException as error:
-                    self.fatal = error
-                    self._end()
-                    return
-                del self.open[place]
+                # In a task of its own, what a message does to its context or task stays with it.
+                task = asyncio.create_task(self._process(place))
+                self.running.add(task)
+                await asyncio.wait([task])
+                self.running.remove(task)
 
-    async def _process(self, record: Record) -> None:
+    async def _process(self, place: int) -> None:
+        if self.ended or monotonic() >= self.batch.stop_at:
+            return
+        try:
+            await self._attempt(self.open[place])
+        except asyncio.CancelledError:
+            return
+        except BaseException as error:
+            self.fatal = error
+            self.over.set()
+            return
+        del self.open[place]
+        if not self.open:
+            self.over.set()
+
+    async def _attempt(self, record: Record) -> None:
         batch = self.batch
         if message_group(record) in batch.failed_groups:
             batch.give_back(record, "heldBack")
@@ -88,8 +101,8 @@ class _Workers:
             batch.fail(record, "failedToParse", error)
             return
         try:
-            await batch.handle(message)
-        except (Exception, asyncio.CancelledError) as error:
+            check_result(await batch.handle(message))
+        except BaseException as error:
             if self.ended:  # it did not fail: it was cancelled
                 raise asyncio.CancelledError from error
             batch.fail(record, "failedToHandle", error)

@@ -1,8 +1,9 @@
 """shared/sqs.py, with a message class of its own."""
 
+import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -304,21 +305,43 @@ def test_what_cannot_be_reported_on_raises_before_anything_is_handled(not_an_eve
         failed_ids(not_an_event, handle)
 
 
-@pytest.mark.parametrize("stop", [SystemExit, KeyboardInterrupt, MemoryError])
-def test_what_must_stop_the_process_is_passed_on(stop: type[BaseException]) -> None:
+@pytest.mark.parametrize(
+    "stop", [SystemExit(), KeyboardInterrupt(), MemoryError(), ExceptionGroup("", [MemoryError()])]
+)
+def test_what_must_stop_the_process_is_passed_on(stop: BaseException) -> None:
     def handle(parcel: Parcel) -> None:
         raise stop
 
-    with pytest.raises(stop):
+    with pytest.raises(type(stop)):
         failed_ids(event(GOOD), handle)
 
 
-def test_a_coroutine_that_nobody_awaits_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
-    class Awaitable:
-        def __await__(self) -> None: ...
+def test_a_cancellation_within_a_message_is_its_failure_alone() -> None:
+    def handle(parcel: Parcel) -> None:
+        if parcel.weight == 2:
+            raise asyncio.CancelledError
 
+    assert failed_ids(event(GOOD, '{"weight": 2}', GOOD), handle) == ["m-2"]
+
+
+class Awaitable:
+    def __await__(self) -> Any: ...
+
+
+def generator() -> Iterator[None]:
+    yield
+
+
+async def async_generator() -> AsyncIterator[None]:
+    yield
+
+
+@pytest.mark.parametrize("result", [Awaitable(), generator(), async_generator()])
+def test_a_handle_that_did_not_run_has_failed(
+    caplog: pytest.LogCaptureFixture, result: object
+) -> None:
     def handle(parcel: Parcel) -> Any:  # such as a decorator that hides an `async def`
-        return Awaitable()
+        return result
 
     assert failed_ids(event(GOOD), handle) == ["m-1"]
     assert isinstance(logged_error(caplog), TypeError)

@@ -1,6 +1,7 @@
 """shared/sqs.py with a `handle` that is `async def`, which makes use of shared/sqs_async.py."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -124,17 +125,32 @@ def test_what_still_runs_when_the_time_is_up_is_cancelled(caplog: pytest.LogCapt
     assert "No time was left for 2 of 4 messages" in caplog.text
 
 
-def test_what_will_not_be_cancelled_is_not_waited_for() -> None:
-    async def handle(number: int) -> None:
-        while True:
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                if number:
-                    raise
-                number += 1  # it takes two
+async def carry_on() -> None:
+    """Take no notice of the first cancellation."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(60)
+    await asyncio.sleep(60)
 
-    assert failed(handle, "0", context=TimeLeft(1000)) == ["0"]
+
+def test_what_will_not_be_cancelled_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    async def handle(number: int) -> None:
+        await carry_on()
+
+    assert failed(handle, "0", context=TimeLeft(1050)) == ["0"]
+    assert "1 handles go on although they were cancelled" in caplog.text
+
+
+def test_the_response_is_in_time_whatever_is_left_to_clean_up() -> None:
+    async def handle(number: int) -> None:
+        if number == 0:
+            await asyncio.sleep(0.04)
+            time.sleep(0.8)  # noqa: ASYNC251  far into the reserve
+        else:
+            await carry_on()
+
+    begin = time.monotonic()
+    assert failed(handle, "0", "1", context=TimeLeft(1050)) == ["1"]
+    assert time.monotonic() - begin < 1.05
 
 
 def test_nothing_is_started_within_the_reserve() -> None:
@@ -164,6 +180,18 @@ def test_a_cancellation_of_its_own_is_a_failure(caplog: pytest.LogCaptureFixture
 
     assert failed(handle, "1", "2") == ["1"]
     assert "Message 1 failed" in caplog.text
+
+
+@pytest.mark.parametrize("stop", [SystemExit, MemoryError])
+def test_what_must_stop_the_process_waits_for_nobody(stop: type[BaseException]) -> None:
+    async def handle(number: int) -> None:
+        if number == 0:
+            await asyncio.sleep(0)
+            raise stop
+        await carry_on()
+
+    with pytest.raises(stop):
+        failed(handle, "1", "0")
 
 
 @pytest.mark.parametrize("stop", [SystemExit, KeyboardInterrupt, MemoryError])
@@ -197,6 +225,28 @@ def test_a_test_may_have_an_event_loop_of_its_own() -> None:
         return failed(accept, "1", "x")
 
     assert asyncio.run(test()) == ["x"]
+
+
+def test_what_a_message_does_to_its_task_or_context_stays_with_it() -> None:
+    tenant: ContextVar[int | None] = ContextVar("tenant", default=None)
+    seen = []
+
+    async def handle(number: int) -> None:
+        seen.append(tenant.get())
+        tenant.set(number)
+        task = asyncio.current_task()
+        assert task
+        task.cancel()  # too late to have an effect
+
+    assert failed(handle, "1", "2", "3", groups="aab") == []
+    assert seen == [None, None, None]
+
+
+def test_a_coroutine_that_is_returned_rather_than_awaited_is_a_failure() -> None:
+    async def handle(number: int) -> Any:
+        return asyncio.get_running_loop().create_future()
+
+    assert failed(handle, "1") == ["1"]
 
 
 def test_context_variables_are_passed_on() -> None:

@@ -38,6 +38,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("SAM_CLI_TELEMETRY", "0")
         patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setenv("MYPY_CACHE_DIR", str(config.parent / "mypy"))  # what is not the project's is read once
         yield
 
 

@@ -3,7 +3,6 @@
 import ast
 import hashlib
 import json
-import os
 import re
 import sys
 import tomllib
@@ -59,6 +58,9 @@ CASES: dict[str, dict[str, str]] = {
 }
 
 
+INTEGRATION = [CASES["queue_type=fifo"], CASES["telemetry"]]
+
+
 @pytest.fixture(scope="module", params=list(CASES.values()), ids=list(CASES))
 def project(request: pytest.FixtureRequest, bake: Bake) -> Project:
     return bake(**request.param)
@@ -77,10 +79,20 @@ def expected_files(module: str) -> list[str]:
             f"lambdas/shared/{module}.py",
             "lambdas/shared/sqs.py",
             "lambdas/shared/sqs_async.py",
+            "local/__main__.py",
+            "local/aws.py",
+            "local/poller.py",
+            "local/runtime.py",
+            "local/screen.py",
+            "local/send.py",
+            "local/server.py",
+            "local/template.py",
+            "local/worker.py",
             f"messages/{module}.json",
             "pyproject.toml",
             "samconfig.toml",
             "template.yaml",
+            "tests/integration/test_local.py",
             f"tests/unit/{module}_refusals.json",
             f"tests/unit/test_{module}.py",
             f"tests/unit/test_{module}_processor.py",
@@ -144,8 +156,10 @@ def test_the_project_name_stands_there_as_typed(project: Project) -> None:
 def test_lint_format_types_and_tests_pass_as_they_come(project: Project) -> None:
     project.run("ruff", "check", "--no-cache")
     project.run("ruff", "format", "--check", "--no-cache")
-    project.run("mypy", "--cache-dir", os.devnull)
-    done = project.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cookies")
+    project.run("mypy")
+    # The integration tests have little to do with the answers: they take their time only where they do.
+    tests = "tests" if project.answers in INTEGRATION else "tests/unit"
+    done = project.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cookies", tests)
     assert re.search(r"^\d+ passed", done, re.MULTILINE), done
 
 
@@ -159,8 +173,10 @@ def test_events_are_as_sqs_would_send_them(project: Project) -> None:
 
 def test_what_carries_no_jinja_is_rendered_to_the_letter(bake: Bake) -> None:
     for name in (
+        *(f"local/{path.name}" for path in (TEMPLATE / "local").glob("*.py")),
         "lambdas/shared/sqs.py",
         "lambdas/shared/sqs_async.py",
+        "tests/integration/test_local.py",
         "tests/unit/test_sqs.py",
         "tests/unit/test_sqs_async.py",
         "tests/unit/test_template.py",

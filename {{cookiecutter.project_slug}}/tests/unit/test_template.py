@@ -7,32 +7,12 @@ shows when messages are lost. Limits: https://docs.aws.amazon.com/lambda/latest/
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import cfnlint.api
-import pytest
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
 
+from local.template import TEMPLATE, transformed
 from shared.sqs import RESERVE_SECONDS
-
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-
-
-@pytest.fixture(autouse=True)
-def _region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-
-
-def transformed(source: str) -> Any:
-    """The CloudFormation template that SAM makes of a SAM template."""
-    template = yaml_parse(source)
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/code"  # as `sam package` would
-    return json.loads(json.dumps(Translator({}, Parser()).translate(template, {})))
 
 
 def broken_rules(template: Any) -> Iterator[str]:

@@ -1,0 +1,64 @@
+"""Run the stack of template.yaml on this machine: `python -m local`, or `make local`."""
+
+import argparse
+import signal
+import sys
+import time
+
+from local.aws import EmbeddedAws, LocalError
+from local.poller import POLLERS, Poller
+from local.screen import Screen
+from local.template import ENDPOINT, TEMPLATE
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="for the embedded AWS (a free one)")
+    parser.add_argument("--plain", action="store_true", help="print nothing but lines")
+    parser.add_argument(
+        "--retry-after",
+        type=int,
+        metavar="SECONDS",
+        help="after which a failed message comes again (the visibility timeout of its queue)",
+    )
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
+    try:
+        run(options.port, options.plain, options.retry_after)
+    except LocalError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        pass
+
+
+def run(port: int, plain: bool, retry_after: int | None) -> None:
+    """Deploy the stack and poll its queues until it is interrupted. Raises LocalError."""
+    with EmbeddedAws(port) as aws:
+        mappings = aws.deploy(TEMPLATE.read_text("utf-8"), aws.known_types)
+        screen = Screen(aws, retry_after, plain)
+        pollers = [
+            Poller(aws, mapping, screen.batch, retry_after)
+            for mapping in mappings
+            for _ in range(1 if mapping.queue.is_fifo else min(POLLERS, mapping.concurrency))
+        ]
+        try:
+            for poller in pollers:
+                if error := poller.worker.start().error:
+                    raise LocalError(error)
+                poller.start()
+            for mapping in mappings:
+                screen.ready(mapping)
+            ENDPOINT.write_text(aws.endpoint, "utf-8")
+            while all(poller.is_alive() for poller in pollers):
+                screen.queues(mappings)
+                time.sleep(1)
+            raise LocalError("the embedded AWS has ended")
+        finally:
+            ENDPOINT.unlink(missing_ok=True)
+            screen.close()
+            for poller in pollers:
+                poller.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,23 +1,19 @@
 """The main job from end to end: generate a project, build it, let it process messages from a queue.
 
-Needs no AWS account: the queue is moto's server on loopback. Exits with a status other than 0
+Needs no AWS account: the project's own `local` runs its stack. Exits with a status other than 0
 when anything comes out differently than it should.
 """
 
 import json
-import logging
 import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import Any
-
-import boto3
-from moto.server import ThreadedMotoServer
-from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[1]
 PROJECT = ROOT / "demo" / "order-events"
@@ -37,7 +33,6 @@ AWS_LIKE = {
 def main() -> None:
     os.environ.pop("AWS_PROFILE", None)
     os.environ.update(AWS_LIKE)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # moto's server would log each request
 
     runtime = this_runtime()
     architecture = ARCHITECTURES.get(platform.machine().lower(), "x86_64")
@@ -51,12 +46,8 @@ def main() -> None:
     run("sam", "validate", "--lint", cwd=PROJECT)
     run("sam", "build", cwd=PROJECT)
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        process_messages(server, runtime)
-    finally:
-        server.stop()
+    title("Run it: the stack of its template.yaml, on an embedded SQS")
+    process_messages()
 
     title("What next")
     print('    export PATH="$PWD/.venv/bin:$PATH"   cookiecutter, uv and sam are there')
@@ -64,52 +55,42 @@ def main() -> None:
     print("    cookiecutter . --output-dir ..       answer the questions and own a project of your own")
 
 
-def process_messages(server: ThreadedMotoServer, runtime: str) -> None:
-    """Send one batch with a broken message in it, hand it to the function and settle it as Lambda would."""
-    resources = yaml_parse((PROJECT / "template.yaml").read_text("utf-8"))["Resources"]
-    function = resources["NewMessageProcessorFunction"]["Properties"]
-    mapping = function["Events"]["NewMessageQueue"]["Properties"]
+def process_messages() -> None:
+    """Run the stack, send messages with the AWS CLI, and wait until each has come to its end."""
+    command = [sys.executable, "-m", "local", "--plain", "--retry-after", "1"]
+    print("    $ make local ARGS='--plain --retry-after 1'\n", flush=True)
+    running = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    outcomes: Counter[str] = Counter()
+    try:
+        for line in running.stdout or ():
+            print(f"    {line}", end="", flush=True)
+            words = line.split()
+            if words[3:5] == ["aws", "sqs"]:
+                send_messages(shlex.split(line))
+            if words[:1] in (["done"], ["failed"]):
+                outcomes[words[0]] += 1
+            if line.endswith(": 1 dead letter\n"):
+                break
+    finally:
+        running.send_signal(signal.SIGINT)
+    expect(running.wait(), 0, "the exit status of the run")
+    expect(dict(outcomes), {"done": 3, "failed": 5}, "the outcomes")
 
-    host, port = server.get_host_and_port()
-    title(f"Send three messages to an SQS queue on {host}:{port}, the second one broken")
-    sqs = boto3.client("sqs", endpoint_url=f"http://{host}:{port}")
-    url = sqs.create_queue(
-        QueueName="NewMessageQueue",
-        Attributes={"VisibilityTimeout": str(resources["NewMessageQueue"]["Properties"]["VisibilityTimeout"])},
-    )["QueueUrl"]
-    sample = json.loads((PROJECT / "events" / "one_broken.json").read_text("utf-8"))
-    bodies = [record["body"] for record in sample["Records"]]
-    for body in bodies:
-        sqs.send_message(QueueUrl=url, MessageBody=body)
-        print(f"    {body}")
+    title("Outcome")
+    print("    3 good messages     processed once each, and deleted")
+    print("    1 broken message    received 5 times, then a dead letter")
 
-    title("Receive them as one batch and hand it to the function")
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    messages: list[Any] = sqs.receive_message(
-        QueueUrl=url,
-        MaxNumberOfMessages=min(10, mapping["BatchSize"]),
-        MessageSystemAttributeNames=["All"],
-        MessageAttributeNames=["All"],
-        WaitTimeSeconds=1,
-    )["Messages"]
-    expect(sorted(message["Body"] for message in messages), sorted(bodies), "the batch received")
-    response = invoke(function["Handler"], runtime, {"Records": [sqs_record(message, arn) for message in messages]})
 
-    title("Delete what succeeded, leave what failed")
-    failed = [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
-    for message in messages:
-        if message["MessageId"] in failed:
-            print(f"    failed     stays in the queue   {message['Body']}")
-            sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
-        else:
-            print(f"    processed  deleted              {message['Body']}")
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-
-    left = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"])["Messages"]
-    for message in left:
-        count = message["Attributes"]["ApproximateReceiveCount"]
-        print(f"\n    Left in the queue, now received {count} times: {message['Body']}")
-    expect([message["Body"] for message in left], [bodies[1]], "the messages left in the queue")
+def send_messages(command: list[str]) -> None:
+    """Send three good messages and a broken one, by the line that `make local` prints to copy."""
+    keys = dict(word.split("=", 1) for word in command[:3])
+    for number in (1, 2, 3, "broken"):
+        body = json.dumps({"orderId": f"order-{number}"}) if number != "broken" else '{"orderId": 7}'
+        aws = [*command[3:-1], body]
+        print(f"    $ aws sqs send-message … --message-body {shlex.quote(body)}", flush=True)
+        done = subprocess.run(aws, cwd=PROJECT, env={**os.environ, **keys}, capture_output=True, text=True)
+        expect((done.returncode, done.stderr), (0, ""), "what the AWS CLI ends with")
+    print()
 
 
 def this_runtime() -> str:
@@ -117,38 +98,6 @@ def this_runtime() -> str:
     runtimes: list[str] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))["runtime"]
     runtime = "python{}.{}".format(*sys.version_info)
     return runtime if runtime in runtimes else max(runtimes, key=lambda name: int(name.rpartition(".")[2]))
-
-
-def sqs_record(message: Any, queue_arn: str) -> dict[str, Any]:
-    """The record that Lambda makes of a received message."""
-    return {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": message["Attributes"],
-        "messageAttributes": {},
-        "md5OfBody": message["MD5OfBody"],
-        "eventSource": "aws:sqs",
-        "eventSourceARN": queue_arn,
-        "awsRegion": "us-east-1",
-    }
-
-
-def invoke(handler: str, runtime: str, event: dict[str, Any]) -> Any:
-    """Run the function on an event, in a process of its own; show its log and return its response."""
-    script = str(ROOT / "scripts" / "invoke.py")
-    runs_here = runtime == "python{}.{}".format(*sys.version_info) and platform.machine().lower() in ARCHITECTURES
-    if sys.platform == "linux" and runs_here:
-        # The built artifact, and without site-packages: whatever it needs has to be in it.
-        artifact = PROJECT / ".aws-sam" / "build" / "NewMessageProcessorFunction"
-        command = [sys.executable, "-I", "-S", script, str(artifact), handler]
-    else:
-        # The artifact holds Linux binaries for its runtime: run the same code from the project's environment.
-        command = ["uv", "run", "--quiet", "python", script, "lambdas", handler]
-    done = subprocess.run(command, cwd=PROJECT, input=json.dumps(event), capture_output=True, text=True)
-    print("".join(f"    {line}\n" for line in done.stderr.splitlines()), end="")
-    expect(done.returncode, 0, "the exit status of the function")
-    return json.loads(done.stdout)
 
 
 def title(text: str) -> None:

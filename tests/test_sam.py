@@ -76,7 +76,7 @@ def test_the_artifact_of_this_machine_needs_nothing_else(bake: Bake) -> None:
     handler = resources(project)["PaymentReceivedProcessorFunction"]["Properties"]["Handler"]
     event = (project.path / "events" / "one_broken.json").read_text("utf-8")
     done = run(
-        *(sys.executable, "-I", "-S", str(ROOT / "scripts" / "invoke.py"), str(artifact), handler),
+        *(sys.executable, "-I", "-S", str(ROOT / "tests" / "invoke.py"), str(artifact), handler),
         cwd=artifact.parent,
         stdin=event,
     )
@@ -123,7 +123,7 @@ def test_make_send_puts_the_sample_message_into_the_queue_of_the_stack(bake: Bak
 def test_the_demo_runs_to_its_end() -> None:
     done = run(sys.executable, "scripts/demo.py", cwd=ROOT)
     assert done.returncode == 0, done.stdout
-    assert "Left in the queue, now received 2 times" in done.stdout
+    assert "received 5 times, then a dead letter" in done.stdout
 
 
 @pytest.mark.wide

@@ -46,9 +46,9 @@ def run(port: int, plain: bool, retry_after: int | None) -> None:
                 if error := poller.worker.start().error:
                     raise LocalError(error)
                 poller.start()
+            ENDPOINT.write_text(aws.endpoint, "utf-8")
             for mapping in mappings:
                 screen.ready(mapping)
-            ENDPOINT.write_text(aws.endpoint, "utf-8")
             while all(poller.is_alive() for poller in pollers):
                 screen.queues(mappings)
                 time.sleep(1)

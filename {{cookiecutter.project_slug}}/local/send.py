@@ -3,14 +3,20 @@
 import sys
 import uuid
 
+from botocore.exceptions import EndpointConnectionError
+
 from local.aws import Aws
 from local.template import ENDPOINT, ROOT, TEMPLATE, sample_message
 
 
 def main() -> None:
-    if not ENDPOINT.exists():
+    try:
+        send(Aws(ENDPOINT.read_text("utf-8")))
+    except (OSError, EndpointConnectionError):
         sys.exit("error: nothing runs here to send messages to; start it with `make local`")
-    aws = Aws(ENDPOINT.read_text("utf-8"))
+
+
+def send(aws: Aws) -> None:
     for mapping in aws.mappings(TEMPLATE.read_text("utf-8")):
         sample = (ROOT / sample_message(mapping.function.handler)).read_text("utf-8").strip()
         for body in (sample, sample[:-1]):

@@ -1,0 +1,133 @@
+"""`make local` as its user meets it: what it says, what it refuses, and that it leaves nothing running."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Bake, Project, run
+
+LOCAL = (sys.executable, "-m", "local", "--plain")
+
+
+@pytest.fixture
+def project(bake: Bake, tmp_path: Path) -> Project:
+    """A project that a test may change."""
+    baked = bake()
+    shutil.copytree(baked.path, tmp_path / "order-events", ignore=shutil.ignore_patterns(".*"))
+    return Project(tmp_path / "order-events", baked.answers)
+
+
+def running(project: Project) -> list[int]:
+    """The processes that still run in a project."""
+    folders = {project.path, project.path / "lambdas"}
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() in folders and "Z" not in (process / "stat").read_text().split()[2]:
+                found.append(int(process.name))
+        except OSError:  # it has ended since
+            pass
+    return found
+
+
+def wait_until_nothing_runs(project: Project) -> None:
+    until = time.monotonic() + 10
+    while running(project):
+        assert time.monotonic() < until, "it still runs"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "replacement", "said"),
+    [
+        ("template.yaml", "Type: SQS", "Type: SQZ",
+         "template.yaml cannot be transformed: Resource with id [NewMessageProcessorFunction] is invalid."),
+        ("template.yaml", "Resources:", "Resources: [", "template.yaml cannot be transformed: while parsing"),
+        ("template.yaml", "Resources:", "Things:", "template.yaml cannot be transformed: KeyError: 'Resources'"),
+        ("template.yaml", "CodeUri: lambdas/", "CodeUri: lambda/", "the CodeUri of NewMessageProcessorFunction"),
+        ("template.yaml", "app.handler", "app.handel",
+         "new_message_processor.app.handel cannot be imported: AttributeError:"),
+        ("lambdas/new_message_processor/app.py", "import msgspec", "import msgspeck",
+         "new_message_processor.app.handler cannot be imported: ModuleNotFoundError: No module named 'msgspeck'; "
+         "does pyproject.toml name it"),
+        ("lambdas/new_message_processor/app.py", "import msgspec", "import (",
+         "new_message_processor.app.handler cannot be imported: SyntaxError:"),
+    ],
+)  # fmt: skip
+def test_what_cannot_run_is_said_in_one_line(
+    project: Project, name: str, found: str, replacement: str, said: str
+) -> None:
+    source = (project.path / name).read_text("utf-8")
+    assert found in source
+    (project.path / name).write_text(source.replace(found, replacement, 1), "utf-8")
+    done = run(*LOCAL, cwd=project.path)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"error: {said}")
+    assert len(done.stdout.splitlines()) == 1
+    assert not running(project)
+
+
+def test_a_port_in_use_is_refused(project: Project) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run(*LOCAL, "--port", str(port), cwd=project.path)
+    assert (done.returncode, done.stdout) == (
+        1,
+        f"error: port {port} cannot be used; give --port another one, or none\n",
+    )
+    assert not running(project)
+
+
+def test_without_uv_make_says_so(project: Project, tmp_path: Path) -> None:
+    for tool in ("make", "sh"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    done = run("make", "local", cwd=project.path, PATH=str(tmp_path))
+    assert done.returncode == 2
+    assert "error: uv is needed: https://docs.astral.sh/uv/" in done.stdout
+
+
+def test_nothing_to_send_to_is_said(project: Project) -> None:
+    done = run(sys.executable, "-m", "local.send", cwd=project.path)
+    assert (done.returncode, done.stdout) == (
+        1,
+        "error: nothing runs here to send messages to; start it with `make local`\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_it_leaves_nothing_running(project: Project, end: signal.Signals, status: int) -> None:
+    process = subprocess.Popen(LOCAL, cwd=project.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout
+    while "aws sqs send-message" not in (line := process.stdout.readline()):
+        assert line, "it has ended by itself"
+    sent = project.run(sys.executable, "-m", "local.send")
+    assert sent.count("local-NewMessageQueue") == 2
+    shown = ""
+    while not ("done " in shown and "failed " in shown):
+        shown += (line := process.stdout.readline())
+        assert line, "it has ended by itself"
+    assert len(running(project)) > 2
+    process.send_signal(end)
+    rest, _ = process.communicate(timeout=20)
+    assert process.returncode == status, rest
+    assert "Traceback" not in rest
+    wait_until_nothing_runs(project)
+    assert run(sys.executable, "-m", "local.send", cwd=project.path).stdout.startswith("error: nothing runs here")
+
+
+@pytest.mark.parametrize("messages", [200, pytest.param(10_000, marks=pytest.mark.wide)])
+def test_nothing_is_lost_under_load_and_faults(bake: Bake, messages: int) -> None:
+    done = run(sys.executable, "benchmarks/load.py", str(bake().path), str(messages), cwd=ROOT)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert "0 of" in done.stdout

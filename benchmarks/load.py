@@ -4,6 +4,7 @@ Every good message has to be processed at least once, every broken one has to be
 none may be lost. `load.py PROJECT [MESSAGES]` prints the figures and exits with 1 where that is not so.
 """
 
+import random
 import sys
 import threading
 import time

@@ -5,6 +5,8 @@ import signal
 import sys
 import time
 
+from botocore.exceptions import BotoCoreError
+
 from local.aws import EmbeddedAws, LocalError
 from local.poller import POLLERS, Poller
 from local.screen import Screen
@@ -49,13 +51,16 @@ def run(port: int, plain: bool, retry_after: int | None) -> None:
             ENDPOINT.write_text(aws.endpoint, "utf-8")
             for mapping in mappings:
                 screen.ready(mapping)
-            while all(poller.is_alive() for poller in pollers):
+            while True:
                 screen.queues(mappings)
                 time.sleep(1)
-            raise LocalError("the embedded AWS has ended")
+        except BotoCoreError as error:
+            raise LocalError("the embedded AWS has ended") from error
         finally:
             ENDPOINT.unlink(missing_ok=True)
             screen.close()
+            for poller in pollers:
+                poller.stopping.set()
             for poller in pollers:
                 poller.stop()
 

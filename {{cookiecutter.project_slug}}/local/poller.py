@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
+
 from local.aws import REGION, Aws, EventSourceMapping, Queue
 from local.worker import Invocation, Worker
 
@@ -54,15 +56,18 @@ class Poller(threading.Thread):
         self.received: list[dict[str, Any]] = []  # records for the next batch
 
     def run(self) -> None:
-        while not self.stopping.is_set():
-            if records := self._next_batch():
-                self.report(self._process(records))
+        try:
+            while not self.stopping.is_set():
+                if records := self._next_batch():
+                    self.report(self._process(records))
+        except BotoCoreError:  # there is nothing to poll any more
+            pass
 
     def stop(self) -> None:
-        """Finish the batch in hand, and end."""
+        """End, with a batch in hand only if it is done within two seconds."""
         self.stopping.set()
         if self.ident:  # it was started
-            self.join()
+            self.join(2)
         self.worker.close()
 
     def _next_batch(self) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from local.aws import SETTINGS, Function
-from local.template import TEMPLATE
+from local.template import ROOT
 
 # Lambda gives a function as long to be imported.
 SECONDS_TO_START = 10
@@ -57,7 +57,7 @@ class Worker:
         folder, handler = str(self.function.folder), self.function.handler
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local.runtime", folder, handler],
-            cwd=TEMPLATE.parent,
+            cwd=ROOT,
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -112,7 +112,6 @@ class Worker:
 
 def _read(process: subprocess.Popen[str], answers: queue.Queue[dict[str, Any]]) -> None:
     """Pass on what a process writes: answers, and whatever else it prints as lines of the log."""
-
     assert process.stdout
     assert process.stderr
     with process.stdout, process.stderr:

@@ -66,7 +66,7 @@ def test_what_cannot_run_is_said_in_one_line(
     source = (project.path / name).read_text("utf-8")
     assert found in source
     (project.path / name).write_text(source.replace(found, replacement, 1), "utf-8")
-    done = run(*LOCAL, cwd=project.path)
+    done = run(*LOCAL, cwd=project.path, AWS_PROFILE="not there")
     assert done.returncode == 1
     assert done.stdout.startswith(f"error: {said}")
     assert len(done.stdout.splitlines()) == 1

@@ -24,6 +24,11 @@ def main() -> None:
         help="after which a failed message comes again (the visibility timeout of its queue)",
     )
     options = parser.parse_args()
+    if not 0 <= options.port < 65536:
+        parser.error("--port takes 0 to 65535")
+    if not 0 <= (options.retry_after or 0) <= 43200:  # as a visibility timeout
+        parser.error("--retry-after takes 0 to 43200 seconds")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell has it ignored
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
     try:
         run(options.port, options.plain, options.retry_after)
@@ -51,13 +56,15 @@ def run(port: int, plain: bool, retry_after: int | None) -> None:
             ENDPOINT.write_text(aws.endpoint, "utf-8")
             for mapping in mappings:
                 screen.ready(mapping)
-            while True:
+            while all(poller.is_alive() for poller in pollers):
                 screen.queues(mappings)
                 time.sleep(1)
+            raise LocalError("the embedded AWS cannot be polled any more")
         except BotoCoreError as error:
             raise LocalError("the embedded AWS has ended") from error
         finally:
-            ENDPOINT.unlink(missing_ok=True)
+            if ENDPOINT.exists() and ENDPOINT.read_text("utf-8") == aws.endpoint:
+                ENDPOINT.unlink()
             screen.close()
             for poller in pollers:
                 poller.stopping.set()

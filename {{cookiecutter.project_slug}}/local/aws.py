@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -79,13 +79,17 @@ class Aws:
         self.clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """A boto3 client, whatever profile, region or proxy the environment names."""
+        """A client of a service, whatever profile, region or proxy the environment names."""
         if service not in self.clients:
-            session: Any = boto3.Session(
-                SETTINGS["AWS_ACCESS_KEY_ID"], SETTINGS["AWS_SECRET_ACCESS_KEY"], region_name=REGION
-            )
-            self.clients[service] = session.client(
-                service, endpoint_url=self.endpoint, config=Config(proxies={})
+            # Without a variable to read it from, there is no profile.
+            session = botocore.session.Session({"profile": (None, None, None, None)})
+            self.clients[service] = session.create_client(
+                service,
+                REGION,
+                endpoint_url=self.endpoint,
+                aws_access_key_id=SETTINGS["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=SETTINGS["AWS_SECRET_ACCESS_KEY"],
+                config=Config(proxies={}),
             )
         return self.clients[service]
 

@@ -5,6 +5,7 @@ function logs, and what it returns or raises. Imports nothing that Lambda would 
 """
 
 import importlib
+import io
 import json
 import logging
 import os
@@ -37,10 +38,28 @@ class LogRelay(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = {key: value for key, value in vars(record).items() if key not in self.standard}
-        line |= {"level": record.levelname, "message": record.getMessage()}
+        line |= {"logger": record.name, "message": record.getMessage()}
         if record.exc_info and record.exc_info[2]:
             line["stackTrace"] = "".join(traceback.format_exception(*record.exc_info))
         answer(self.answers, log=line)
+
+
+class PrintRelay(io.RawIOBase):
+    """Sends along as log lines what is printed."""
+
+    def __init__(self, answers: TextIO) -> None:
+        super().__init__()
+        self.answers = answers
+        self.unfinished = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, printed: Any) -> int:
+        *lines, self.unfinished = (self.unfinished + bytes(printed)).split(b"\n")
+        for line in lines:
+            answer(self.answers, log={"message": line.decode("utf-8", "replace")})
+        return len(printed)
 
 
 def answer(answers: TextIO, **line: Any) -> None:
@@ -55,6 +74,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
+    printed = PrintRelay(answers)
+    sys.stdout = sys.stderr = io.TextIOWrapper(printed, "utf-8", write_through=True)
     logging.basicConfig(level=logging.INFO, handlers=[LogRelay(answers)])
     sys.path[0] = folder
     os.chdir(folder)
@@ -66,17 +87,21 @@ def main() -> None:
         reason = f"{type(error).__name__}: {error}"
         if isinstance(error, ModuleNotFoundError):
             reason += "; does pyproject.toml name it, and lambdas/requirements.txt?"
+        for frame in traceback.extract_tb(error.__traceback__):
+            if frame.filename.startswith(folder):
+                reason += f" ({frame.filename}, line {frame.lineno})"
         answer(answers, error=f"{handler} cannot be imported: {reason}")
         return
     answer(answers, response="null")
     for line in requests:
         request_id, event, seconds = json.loads(line)
         try:
-            response = json.dumps(function(event, Context(request_id, seconds)))
+            outcome = {"response": json.dumps(function(event, Context(request_id, seconds)))}
         except Exception as error:
-            answer(answers, error=f"{type(error).__name__}: {error}")
-        else:
-            answer(answers, response=response)
+            outcome = {"error": f"{type(error).__name__}: {error}"}
+        if printed.unfinished:
+            printed.write(b"\n")
+        answer(answers, **outcome)
 
 
 if __name__ == "__main__":

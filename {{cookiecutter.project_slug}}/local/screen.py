@@ -1,6 +1,7 @@
 """What a local run shows: how to send a message, each message's outcome, what is in the queues."""
 
 import shlex
+import textwrap
 import time
 
 from rich.console import Console
@@ -55,10 +56,12 @@ class Screen:
         )
         reasons = {}
         for line in invocation.log:
-            if "messageId" in line:
-                reasons[line["messageId"]] = line["message"].partition(": ")[2]
-            if "stackTrace" in line or not {"messageId", "received"} & line.keys():
-                self.print(f"    {line.get('stackTrace') or line['message']}", style="dim")
+            ours = line.get("logger") == "shared.sqs"
+            if ours and "messageId" in line:
+                reasons[line["messageId"]] = line["message"].partition(": ")[2].partition("\n")[0]
+            if "stackTrace" in line or not ours:
+                text = line.get("stackTrace") or line["message"]
+                self.print(textwrap.indent(text.rstrip(), "    "), style="dim")
         if batch.error:
             self.print(f"    The whole batch failed: {batch.error}", style="red")
         for record in batch.records:
@@ -70,9 +73,11 @@ class Screen:
                 continue
             times = record["attributes"]["ApproximateReceiveCount"]
             of = f" of {mapping.queue.max_receive_count}" if mapping.queue.dead_letter_url else ""
-            reason = reasons.get(record["messageId"], batch.error or "was not handled")
+            why = "" if batch.error else ": held back, or no time was left"
+            if record["messageId"] in reasons:
+                why = f": {reasons[record['messageId']]}"
             self.print(f"    failed  {message}", style="red")
-            self.print(f"            receive {times}{of}: {reason}", style="red")
+            self.print(f"            receive {times}{of}{why}", style="red")
 
     def queues(self, mappings: list[EventSourceMapping]) -> None:
         """Show how many messages are where; without a terminal, new dead letters."""

@@ -8,7 +8,9 @@ import sys
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
 from local.aws import SETTINGS, Function
@@ -44,11 +46,11 @@ class Worker:
         self.process: subprocess.Popen[str] | None = None
         self.reader = threading.Thread()
         self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
-        self.code: dict[str, float] = {}  # when each file was changed
+        self.code: dict[Path, float] = {}
 
     def start(self) -> Invocation:
         """See to it that the process runs the code as it is now. Returns what went wrong, if so."""
-        code = {str(path): path.stat().st_mtime for path in self.function.folder.rglob("*.py")}
+        code = changed(self.function.folder)
         if self.process and self.process.poll() is None and code == self.code:
             return Invocation()
         self.close()
@@ -64,6 +66,7 @@ class Worker:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            errors="replace",
             start_new_session=True,  # Ctrl-C is not for it
         )
         self.reader = threading.Thread(target=_read, args=(self.process, self.answers), daemon=True)
@@ -83,7 +86,9 @@ class Worker:
             self.process.stdin.flush()
         except OSError:  # it has just ended, and the answer will say so
             pass
-        return self._answer(seconds)
+        invocation = self._answer(seconds)
+        invocation.log = started.log + invocation.log
+        return invocation
 
     def close(self) -> None:
         """End the process."""
@@ -110,8 +115,17 @@ class Worker:
         return invocation
 
 
+def changed(folder: Path) -> dict[Path, float]:
+    """When each Python file in a folder was last changed."""
+    times = {}
+    for path in folder.rglob("*.py"):
+        with suppress(OSError):  # editors have files that come and go
+            times[path] = path.stat().st_mtime
+    return times
+
+
 def _read(process: subprocess.Popen[str], answers: queue.Queue[dict[str, Any]]) -> None:
-    """Pass on what a process writes: answers, and whatever else it prints as lines of the log."""
+    """Pass on what a process writes: answers, and for the log what it says when it crashes."""
     assert process.stdout
     assert process.stderr
     with process.stdout, process.stderr:
@@ -125,4 +139,4 @@ def _read(process: subprocess.Popen[str], answers: queue.Queue[dict[str, Any]]) 
 
 def _read_prints(lines: IO[str], answers: queue.Queue[dict[str, Any]]) -> None:
     for line in lines:
-        answers.put({"log": {"level": "PRINT", "message": line.rstrip()}})
+        answers.put({"log": {"message": line.rstrip()}})

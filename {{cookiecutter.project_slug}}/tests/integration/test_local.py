@@ -175,6 +175,26 @@ def test_batches_are_as_large_as_size_and_window_allow(
     assert [len(batch.records) for batch in batches] == [25, 5]
 
 
+def test_what_a_function_logs_and_prints_is_kept_in_its_order(
+    aws: Aws, mapping: EventSourceMapping, tmp_path: Path
+) -> None:
+    code = (
+        "import logging\n"
+        "print('imported')\n"
+        "def handler(event, context):\n"
+        "    print('first', end='')\n"
+        "    print()\n"
+        "    logging.info('second', extra={'messageId': 'mine'})\n"
+        "    print('third', end='')\n"
+    )
+    talking = to_function(code, mapping, aws, tmp_path)
+    send(aws, talking.queue, "1")
+    with polling(aws, talking) as batches:
+        wait_until(lambda: batches)
+    messages = [line["message"] for line in batches[0].invocation.log]
+    assert messages == ["imported", "first", "second", "third"]
+
+
 def test_code_that_was_edited_is_picked_up(
     aws: Aws, mapping: EventSourceMapping, tmp_path: Path
 ) -> None:
@@ -182,6 +202,7 @@ def test_code_that_was_edited_is_picked_up(
     with polling(aws, edited) as batches:
         send(aws, edited.queue, "1")
         wait_until(lambda: batches)
+        (tmp_path / ".#app.py").symlink_to("nowhere")  # as Emacs has it
         (tmp_path / "app.py").write_text("def handler(event, context): pass\n", "utf-8")
         wait_until(lambda: done(batches) == ["1"])
     assert batches[0].error == "NameError: name 'x' is not defined"

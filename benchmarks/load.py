@@ -19,6 +19,7 @@ sys.path.insert(0, str(project))
 
 from local.aws import Aws, EmbeddedAws, EventSourceMapping  # noqa: E402
 from local.poller import Batch, Poller  # noqa: E402
+from local.worker import Worker  # noqa: E402
 
 BROKEN = 20  # every so many messages, one is
 CRASHES = 200  # in so many invocations, about one does
@@ -59,7 +60,9 @@ def main() -> None:
             poller.start()
         sender = threading.Thread(target=send, args=(aws, mapping, messages))
         sender.start()
-        kill_in_a_batch(pollers[0], batches)
+        while sender.is_alive() and not any("status -9" in str(batch.error) for batch in batches):
+            time.sleep(0.1 * random.random())
+            kill(pollers[0].worker)
         sender.join()
         while depth(aws, mapping.queue.url):
             time.sleep(0.1)
@@ -82,12 +85,9 @@ def main() -> None:
         sys.exit("error: messages were lost, or broken ones did not end as dead letters")
 
 
-def kill_in_a_batch(poller: Poller, batches: list[Batch]) -> None:
-    """Kill the process of a worker, until that was while it had a batch."""
-    while not any("status -9" in str(batch.error) for batch in batches):
-        time.sleep(random.random())
-        if poller.worker.process:
-            poller.worker.process.kill()
+def kill(worker: Worker) -> None:
+    if worker.process:
+        worker.process.kill()
 
 
 def send(aws: Aws, mapping: EventSourceMapping, messages: int) -> None:

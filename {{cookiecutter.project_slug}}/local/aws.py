@@ -1,6 +1,7 @@
 """The embedded AWS: moto's server in a process of its own, and what of the stack it is given."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ SETTINGS = {
     "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_DEFAULT_REGION": REGION,
 }
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a process that is to know of no other AWS."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return kept | SETTINGS | more
 
 
 class LocalError(Exception):
@@ -180,6 +187,7 @@ class EmbeddedAws(Aws):
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local.server", str(port)],
             cwd=ROOT,
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

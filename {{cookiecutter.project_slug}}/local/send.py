@@ -1,6 +1,5 @@
 """Send messages to the stack that `python -m local` runs: the sample, and one that is cut short."""
 
-import sys
 import uuid
 
 from botocore.exceptions import EndpointConnectionError
@@ -12,8 +11,9 @@ from local.template import ENDPOINT, ROOT, TEMPLATE, sample_message
 def main() -> None:
     try:
         send(Aws(ENDPOINT.read_text("utf-8")))
-    except (OSError, EndpointConnectionError):
-        sys.exit("error: nothing runs here to send messages to; start it with `make local`")
+    except (OSError, EndpointConnectionError) as error:
+        nothing = "error: nothing runs here to send messages to; start it with `make local`"
+        raise SystemExit(nothing) from error
 
 
 def send(aws: Aws) -> None:

@@ -22,7 +22,10 @@ class BadTemplate(ValueError):
 
 def transformed(source: str) -> Any:
     """The CloudFormation template that SAM makes of a SAM template. Raises BadTemplate."""
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # SAM wants to know one
+    # SAM wants to know a region, and no profile that is not there.
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        os.environ.pop(name, None)
     try:
         template = yaml_parse(source)
         for function in functions(template).values():

@@ -1,7 +1,6 @@
 """A worker: runs one Lambda function in a process of its own, invocation after invocation."""
 
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from local.aws import SETTINGS, Function
+from local.aws import REGION, Function, environment
 from local.template import ROOT
 
 # Lambda gives a function as long to be imported.
@@ -35,14 +34,8 @@ class Worker:
 
     def __init__(self, function: Function, endpoint: str) -> None:
         self.function = function
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-            **SETTINGS,
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_REGION": SETTINGS["AWS_DEFAULT_REGION"],
-            "AWS_LAMBDA_FUNCTION_NAME": function.name,
-            **function.environment,
-        }
+        known = {"AWS_ENDPOINT_URL": endpoint, "AWS_LAMBDA_FUNCTION_NAME": function.name}
+        self.environment = environment(AWS_REGION=REGION, **known, **function.environment)
         self.process: subprocess.Popen[str] | None = None
         self.reader = threading.Thread()
         self.answers: queue.Queue[dict[str, Any]] = queue.Queue()

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 import traceback
 from typing import Any, TextIO
@@ -63,8 +64,12 @@ class PrintRelay(io.RawIOBase):
 
 
 def answer(answers: TextIO, **line: Any) -> None:
-    answers.write(json.dumps(line, default=str) + "\n")
-    answers.flush()
+    with answering:
+        answers.write(json.dumps(line, default=str) + "\n")
+        answers.flush()
+
+
+answering = threading.Lock()  # threads of the function may log and print at the same time
 
 
 def main() -> None:

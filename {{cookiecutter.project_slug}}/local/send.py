@@ -26,7 +26,7 @@ def send(aws: Aws) -> None:
                 MessageBody=body,
                 **(fifo if mapping.queue.is_fifo else {}),
             )
-            print(f"{mapping.queue.name}  {body}")
+            print(f"{mapping.queue.name}  {' '.join(body.split())}")
 
 
 if __name__ == "__main__":

@@ -84,8 +84,7 @@ def process_messages() -> None:
 def send_messages(command: list[str]) -> None:
     """Send three good messages and a broken one, by the line that `make local` prints to copy."""
     keys = dict(word.split("=", 1) for word in command[:3])
-    for number in (1, 2, 3, "broken"):
-        body = json.dumps({"orderId": f"order-{number}"}) if number != "broken" else '{"orderId": 7}'
+    for body in ('{"orderId": "order-1"}', '{"orderId": "order-2"}', '{"orderId": "order-3"}', '{"orderId": 7}'):
         aws = [*command[3:-1], body]
         print(f"    $ aws sqs send-message … --message-body {shlex.quote(body)}", flush=True)
         done = subprocess.run(aws, cwd=PROJECT, env={**os.environ, **keys}, capture_output=True, text=True)

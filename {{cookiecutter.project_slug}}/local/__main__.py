@@ -49,9 +49,12 @@ def run(port: int, plain: bool, retry_after: int | None) -> None:
             for _ in range(1 if mapping.queue.is_fifo else min(POLLERS, mapping.concurrency))
         ]
         try:
-            for poller in pollers:
-                if error := poller.worker.start().error:
+            for mapping in mappings:
+                # One process tells whether the code can run; the others start with a batch.
+                first = next(poller for poller in pollers if poller.mapping is mapping)
+                if error := first.worker.start().error:
                     raise LocalError(error)
+            for poller in pollers:
                 poller.start()
             ENDPOINT.write_text(aws.endpoint, "utf-8")
             for mapping in mappings:

@@ -139,7 +139,8 @@ class Aws:
     def mappings(self, source: str) -> list[EventSourceMapping]:
         """The event source mappings of a SAM template, as deployed."""
         found = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-        return [self._mapping(mapping, code_folders(source)) for mapping in found]
+        folders = code_folders(source)
+        return [self._mapping(mapping, folders) for mapping in found]
 
     def _mapping(self, mapping: Any, folders: dict[str, Path]) -> EventSourceMapping:
         sqs = self.client("sqs")

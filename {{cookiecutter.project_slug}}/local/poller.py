@@ -107,14 +107,14 @@ class Poller(threading.Thread):
         """Invoke the function; delete what succeeded, and leave what failed to come again."""
         invocation = self.worker.invoke({"Records": records})
         ids = {record["messageId"] for record in records}
-        failed, error = ids, invocation.error
-        if invocation.response is not None:
+        failed, error = set[str](), invocation.error
+        if invocation.response is not None and self.mapping.reports_failures:
             try:
                 failed = failed_ids(invocation.response, ids)
             except ContractBroken as broken:
                 error = str(broken)
-        if not (self.mapping.reports_failures or invocation.error):
-            failed = set()
+        if error:
+            failed = ids
         queue_url = self.mapping.queue.url
         for entries in tens(record for record in records if record["messageId"] not in failed):
             self.sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)

@@ -249,6 +249,18 @@ def test_the_response_is_heeded_to_the_letter(
     assert aws.depth(answering.queue.url) == (0, len(batch.failed))
 
 
+def test_a_response_is_not_looked_at_where_the_mapping_reports_no_failures(
+    aws: Aws, mapping: EventSourceMapping, tmp_path: Path
+) -> None:
+    code = "def handler(event, context): return 'done'\n"
+    silent = replace(to_function(code, mapping, aws, tmp_path), reports_failures=False)
+    send(aws, silent.queue, "1")
+    with polling(aws, silent) as batches:
+        wait_until(lambda: batches)
+    assert (batches[0].failed, batches[0].error) == (set(), None)
+    assert aws.depth(silent.queue.url) == (0, 0)
+
+
 def test_an_event_has_all_that_came_with_its_messages(
     aws: Aws, mapping: EventSourceMapping, tmp_path: Path
 ) -> None:

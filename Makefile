@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 # Generate a project, build it and let it process messages from a queue.
 demo: .venv/ready
-	@$(BIN)/python scripts/demo.py
+	@$(BIN)/python -m scripts.demo
 
 # Everything that must hold before a change lands.
 test: lint
@@ -25,7 +25,7 @@ lint: .venv/ready
 
 # Measure the generated project beside what people would use instead.
 bench: .venv/bench/ready
-	@$(BIN)/python benchmarks/bench.py
+	@$(BIN)/python -m benchmarks.bench
 
 # Pin what the development group of pyproject.toml brings along.
 lock: .venv/ready

@@ -23,11 +23,11 @@ from typing import Any
 
 import msgspec
 
+from scripts.machine import ARCHITECTURE, RUNTIME
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 INSTALLED = Path(sys.prefix) / "bench"  # by `make bench`: the peers, and Lambda's runtime client alone
-RUNTIME = "python{}.{}".format(*sys.version_info)
-ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 ANSWERS = {
     "project_name": "Orders",
     "message_name": "Order",

@@ -4,9 +4,7 @@ Needs no AWS account: the project's own `local` runs its stack. Exits with a sta
 when anything comes out differently than it should.
 """
 
-import json
 import os
-import platform
 import shlex
 import shutil
 import signal
@@ -15,9 +13,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from scripts.machine import ARCHITECTURE, RUNTIME
+
 ROOT = Path(__file__).parents[1]
 PROJECT = ROOT / "demo" / "order-events"
-ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
 
 # Tools come from the environment this script runs in; nothing may reach a real AWS account.
 AWS_LIKE = {
@@ -34,12 +33,9 @@ def main() -> None:
     os.environ.pop("AWS_PROFILE", None)
     os.environ.update(AWS_LIKE)
 
-    runtime = this_runtime()
-    architecture = ARCHITECTURES.get(platform.machine().lower(), "x86_64")
-
     title("Generate a project")
     shutil.rmtree(PROJECT.parent, ignore_errors=True)
-    answers = [f"runtime={runtime}", f"architecture={architecture}"]
+    answers = [f"runtime={RUNTIME}", f"architecture={ARCHITECTURE}"]
     run("cookiecutter", ".", "--no-input", "--default-config", "--output-dir", "demo", *answers, cwd=ROOT)
 
     title("Validate and build it with SAM")
@@ -90,13 +86,6 @@ def send_messages(command: list[str]) -> None:
         done = subprocess.run(aws, cwd=PROJECT, env={**os.environ, **keys}, capture_output=True, text=True)
         expect((done.returncode, done.stderr), (0, ""), "what the AWS CLI ends with")
     print()
-
-
-def this_runtime() -> str:
-    """The Lambda runtime of the Python that runs this, or else the newest one on offer."""
-    runtimes: list[str] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))["runtime"]
-    runtime = "python{}.{}".format(*sys.version_info)
-    return runtime if runtime in runtimes else max(runtimes, key=lambda name: int(name.rpartition(".")[2]))
 
 
 def title(text: str) -> None:

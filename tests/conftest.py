@@ -1,8 +1,8 @@
 """A baked project as the tests see it, and an environment in which nothing reaches a real AWS account."""
 
+import functools
 import json
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,12 +15,12 @@ from moto.server import ThreadedMotoServer
 
 from local_extensions.answers import choices
 
+sys.dont_write_bytecode = True  # what tests import of the template would leave files in it, to be baked
+
 ROOT = Path(__file__).parents[1]
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
 CHOICES = choices()
-THIS_RUNTIME = "python{}.{}".format(*sys.version_info)
-MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}  # how Linux calls the architectures
-THIS_ARCHITECTURE = next((name for name, machine in MACHINES.items() if machine == platform.machine()), "arm64")
+DEFAULTS = {name: choices[0] for name, choices in CHOICES.items()}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,7 +29,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     config = tmp_path_factory.mktemp("cookiecutter") / "config.yaml"
     config.write_text(f"replay_dir: {config.parent / 'replay'}\ncookiecutters_dir: {config.parent / 'clones'}\n")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_PROFILE", "VIRTUAL_ENV"):
+        for name in ("AWS_PROFILE", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"):  # the latter would slow all down
             patch.delenv(name, raising=False)
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("COOKIECUTTER_CONFIG", str(config))
@@ -42,9 +42,38 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@functools.cache
+def python_of(runtime: str) -> Path | None:
+    """A Python of that version, where this machine has one: found by uv, or among those of pyenv."""
+    version = runtime.removeprefix("python")
+    found = run("uv", "python", "find", "--quiet", "--no-python-downloads", version, cwd=Path.home())
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    paths = [Path(line) for line in found.stdout.splitlines()] if found.returncode == 0 else []
+    return next(iter([*paths, *pyenv.glob(f"versions/{version}.*/bin/{runtime}")]), None)
+
+
+@pytest.fixture(scope="session")
+def with_python(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """The variables with which a runtime's Python is used: by uv, in one environment for all projects, and by SAM."""
+    environments = tmp_path_factory.mktemp("environments")
+
+    def with_python(runtime: str) -> dict[str, str]:
+        python = python_of(runtime)
+        if python is None:
+            pytest.skip(f"there is no {runtime} on this machine")
+        first, rest = os.environ["PATH"].split(os.pathsep, 1)  # the tools of this environment come first
+        return {
+            "UV_PYTHON": str(python),
+            "UV_PROJECT_ENVIRONMENT": str(environments / runtime),
+            "PATH": os.pathsep.join([first, str(python.parent), rest]),
+        }
+
+    return with_python
+
+
 @dataclass(frozen=True)
 class Project:
-    """A baked project, the answers it came from, and the files it came with (later runs add caches)."""
+    """A baked project, the answers it came from (every choice among them), and its files (later runs add caches)."""
 
     path: Path
     answers: Mapping[str, str]
@@ -85,6 +114,7 @@ def bake(cookies_session: Any) -> Bake:
 
     def bake(**answers: str) -> Project:
         assert answers.keys() <= QUESTIONS.keys(), "no such question"
+        answers = {**DEFAULTS, **answers}
         key = tuple(sorted(answers.items()))
         if key not in baked:
             result = cookies_session.bake(extra_context=answers, template=str(ROOT))

@@ -2,10 +2,12 @@
 
 import ast
 import hashlib
+import itertools
 import json
 import re
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,57 +15,26 @@ import yaml
 from markdown_it import MarkdownIt
 
 from local_extensions.field_types import snake_case
-from local_extensions.message_fields import LONGEST_NAME
-from tests.conftest import CHOICES, ROOT, THIS_RUNTIME, Bake, Project, run
+from scripts.machine import ARCHITECTURE, RUNTIME
+from tests.cases import CASES, COVERING, WITH_INTEGRATION_TESTS
+from tests.conftest import CHOICES, ROOT, Bake, Project, python_of, run
+from tests.local_run import local_run
 
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 
-# Messages as people have them.
-ORDER = (
-    "order_id: UUID, placed_at: datetime, status: 'new' | 'paid' | 'shipped' = 'new', customer_email: str[3:254], "
-    "items: list[{sku: str[1:32], quantity: int >= 1, note: str | None = None}][1:100], "
-    "shipping_address: {street: str, city: str, country: str[2]} | None = None"
-)
-TELEMETRY = (
-    "device_id: str[1:64], at: datetime, temperature: -60 <= float <= 60, battery: 0 <= int <= 100, "
-    "tags: dict[str, str][:20], raw: bytes[:1024] | None = None, flags: list[bool] = None"
-).replace("list[bool] =", "list[bool] | None =")
-PAYMENT = (
-    "payment_id: UUID, amount: Decimal > 0, fee: 0 <= Decimal < 100.5 | None = None, currency: 'EUR' | 'USD' = 'EUR', "
-    "method: 'card' | 'it\\'s \"cash\"' | '{{ 7*7 }}', day: date, cut_off: time, attempt: 1 | 2 | 3, note: str = 'none'"
-)
-MANY = ", ".join(
-    f"text_{n}: str, count_{n}: int >= {n}, kind_{n}: 'a' | 'b', at_{n}: datetime | None" for n in range(50)
-)
-
-# What is baked and looked at from all sides: the defaults, each other choice once, and answers at their edges.
-CASES: dict[str, dict[str, str]] = {
-    "defaults": {},
-    **{f"{name}={choice}": {name: choice} for name, choices in CHOICES.items() for choice in choices[1:]},
-    "an order": {"message_name": "OrderPlaced", "message_fields": ORDER},
-    "telemetry": {"message_name": "TelemetryReading", "message_fields": TELEMETRY, "batch_size": "10000"},
-    "a payment": {"project_name": "Payments", "message_name": "PaymentReceived", "message_fields": PAYMENT},
-    "200 fields": {"message_fields": MANY},
-    "a window": {"batch_size": "11"},
-    "odd project name": {"project_name": """Zoë's "café": #1 🚀 {x} \\ 100% & <b>*it*</b> _a_ [b](c) `d` #"""},
-    "longest project name": {"project_name": "x" * 256},
-    "longest names": {
-        "project_slug": "s",
-        "message_name": "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG",
-        "message_fields": f"{'a' * LONGEST_NAME}: {{{'b' * LONGEST_NAME}: float}}",
-    },
-    "shortest names": {"project_slug": "a", "message_name": "A", "message_fields": "a: bool"},
-    "names of a dependency": {"project_slug": "pytest", "message_name": "Logging", "message_fields": "logger: str"},
-    "a name behind sqs": {"message_name": "TestResult", "message_fields": "added_later: str"},
-}
+# What the architectures are called in the names of binaries.
+MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 
 
-INTEGRATION = [CASES["queue_type=fifo"], CASES["telemetry"]]
-
-
-@pytest.fixture(scope="module", params=list(CASES.values()), ids=list(CASES))
+@pytest.fixture(scope="module", params=CASES)
 def project(request: pytest.FixtureRequest, bake: Bake) -> Project:
     return bake(**request.param)
+
+
+@pytest.fixture
+def python(project: Project, with_python: Callable[[str], dict[str, str]]) -> dict[str, str]:
+    """The Python of the project's runtime, as variables."""
+    return with_python(project.answers["runtime"])
 
 
 def expected_files(module: str) -> list[str]:
@@ -153,14 +124,50 @@ def test_the_project_name_stands_there_as_typed(project: Project) -> None:
     assert [(token.type, token.content) for token in heading] == [("text", typed)]
 
 
-def test_lint_format_types_and_tests_pass_as_they_come(project: Project) -> None:
-    project.run("ruff", "check", "--no-cache")
-    project.run("ruff", "format", "--check", "--no-cache")
-    project.run("mypy")
-    # The integration tests have little to do with the answers: they take their time only where they do.
-    tests = "tests" if project.answers in INTEGRATION else "tests/unit"
-    done = project.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cookies", tests)
+def test_lint_format_types_and_tests_pass_as_they_come(project: Project, python: dict[str, str]) -> None:
+    project.run("uv", "run", "ruff", "check", "--no-cache", **python)
+    project.run("uv", "run", "ruff", "format", "--check", "--no-cache", **python)
+    project.run("uv", "run", "mypy", **python)
+    tests = "tests" if project.answers.get("message_name") in WITH_INTEGRATION_TESTS else "tests/unit"
+    done = project.run("uv", "run", "pytest", "-q", "-p", "no:cacheprovider", tests, **python)
     assert re.search(r"^\d+ passed", done, re.MULTILINE), done
+
+
+def test_sam_validates_and_builds_it(project: Project, request: pytest.FixtureRequest) -> None:
+    env = request.getfixturevalue("python") if project.answers["sam_builder"] == "pip" else {}
+    assert "is a valid SAM Template" in project.run("sam", "validate", "--lint", **env)
+    project.run("sam", "build", **env)
+
+    module = snake_case(project.answers.get("message_name", "NewMessage"))
+    (artifact,) = (path for path in (project.path / ".aws-sam" / "build").iterdir() if path.is_dir())
+    names = {path.name for path in artifact.iterdir()}
+    assert {name for name in names if not name.startswith((".", "msgspec-"))} == {
+        "msgspec",
+        f"{module}_processor",
+        "requirements.txt",
+        "shared",
+    }
+    (binary,) = artifact.rglob("*.so")
+    version, machine = project.answers["runtime"].removeprefix("python"), MACHINES[project.answers["architecture"]]
+    assert f"cpython-{version.replace('.', '')}-{machine}-linux" in binary.name
+
+    # Where this machine can run it: it is complete, and tells the broken message from the good ones.
+    interpreter = python_of(project.answers["runtime"])
+    if interpreter and sys.platform == "linux" and project.answers["architecture"] == ARCHITECTURE:
+        event = (project.path / "events" / "one_broken.json").read_text("utf-8")
+        invoke = (str(ROOT / "tests" / "invoke.py"), str(artifact), f"{module}_processor.app.handler")
+        done = run(str(interpreter), "-I", "-S", *invoke, cwd=artifact.parent, stdin=event)
+        assert done.returncode == 0, done.stdout
+        broken = json.loads(event)["Records"][1]["messageId"]
+        assert json.loads(done.stdout.splitlines()[-1]) == {"batchItemFailures": [{"itemIdentifier": broken}]}
+        assert f"Message {broken} failed at receive 1: " in done.stdout
+
+
+def test_the_stack_processes_a_message(project: Project, python: dict[str, str]) -> None:
+    with local_run(project, "uv", "run", "python", **python) as running:
+        project.run("uv", "run", "python", "-m", "local.send", **python)
+        outcomes = running.until(r"    (done|failed) ", times=2)  # of a sample and one that is cut short
+    assert sorted(line.split()[0] for line in outcomes) == ["done", "failed"]
 
 
 def test_events_are_as_sqs_would_send_them(project: Project) -> None:
@@ -198,8 +205,14 @@ def test_the_defaults_make_a_message_of_one_field(bake: Bake) -> None:
     assert json.loads(sources(bake())["messages/new_message.json"]) == {"orderId": "order-1"}
 
 
+def test_every_pair_of_choices_is_baked(bake: Bake) -> None:
+    for one, other in itertools.combinations(CHOICES, 2):
+        pairs = {(answers[one], answers[other]) for answers in COVERING}
+        assert pairs == set(itertools.product(CHOICES[one], CHOICES[other]))
+
+
 def test_make_test_and_make_lint_work_for_the_owner(bake: Bake) -> None:
-    project = bake(runtime=THIS_RUNTIME, project_slug="pytest")
+    project = bake(runtime=RUNTIME, project_slug="pytest")
     project.run("make", "build")  # what it leaves is not linted
-    assert re.search(r"=+ \d+ passed", project.run("make", "test"))
     assert "Success: no issues found" in project.run("make", "lint")
+    assert re.search(r"=+ \d+ passed", project.run("make", "test", PYTEST_ADDOPTS="--ignore=tests/integration"))

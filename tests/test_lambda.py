@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import THIS_ARCHITECTURE, THIS_RUNTIME, Bake, Project
+from scripts.machine import ARCHITECTURE, RUNTIME
+from tests.conftest import Bake, Project
 from tests.runtime_api import LambdaFunction
 
 pytest.importorskip("awslambdaric", reason="Lambda's runtime client is for Linux")
@@ -35,7 +36,7 @@ DEFINITIONS = {"def": HANDLE, "async def": HANDLE_ASYNC}
 @pytest.fixture(scope="module", params=list(DEFINITIONS))
 def artifact(request: pytest.FixtureRequest, bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `sam build` makes of a project with a `handle` of ours."""
-    baked = bake(runtime=THIS_RUNTIME, architecture=THIS_ARCHITECTURE)
+    baked = bake(runtime=RUNTIME, architecture=ARCHITECTURE)
     project = Project(tmp_path_factory.mktemp("lambda") / "order-events", baked.answers)
     shutil.copytree(baked.path, project.path, ignore=shutil.ignore_patterns(".*"))
     module = project.path / "lambdas" / "shared" / "new_message.py"

@@ -3,7 +3,6 @@
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Bake, Project, run
+from tests.local_run import local_run
 
 LOCAL = (sys.executable, "-m", "local", "--plain")
 
@@ -106,21 +106,15 @@ def test_nothing_to_send_to_is_said(project: Project) -> None:
     ("end", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_it_leaves_nothing_running(project: Project, end: signal.Signals, status: int) -> None:
-    process = subprocess.Popen(LOCAL, cwd=project.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout
-    while "aws sqs send-message" not in (line := process.stdout.readline()):
-        assert line, "it has ended by itself"
-    sent = project.run(sys.executable, "-m", "local.send")
-    assert sent.count("local-NewMessageQueue") == 2
-    shown = ""
-    while not ("done " in shown and "failed " in shown):
-        shown += (line := process.stdout.readline())
-        assert line, "it has ended by itself"
-    assert len(running(project)) > 2
-    process.send_signal(end)
-    rest, _ = process.communicate(timeout=20)
-    assert process.returncode == status, rest
-    assert "Traceback" not in rest
+    with local_run(project, sys.executable) as local:
+        sent = project.run(sys.executable, "-m", "local.send")
+        assert sent.count("local-NewMessageQueue") == 2
+        local.until("    (done|failed) ", times=2)
+        assert len(running(project)) > 2
+        local.process.send_signal(end)
+        rest, _ = local.process.communicate(timeout=20)
+        assert local.process.returncode == status, rest
+        assert "Traceback" not in rest
     wait_until_nothing_runs(project)
     assert run(sys.executable, "-m", "local.send", cwd=project.path).stdout.startswith("error: nothing runs here")
 

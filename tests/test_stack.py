@@ -8,8 +8,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
+from local.aws import EmbeddedAws
 
 from tests.conftest import CHOICES, Bake, Project
 
@@ -100,45 +100,34 @@ def test_the_dashboard_is_json(bake: Bake) -> None:
 
 # --- deployed ----------------------------------------------------------------------------------
 
-UNKNOWN_TO_MOTO = ("AWS::CloudWatch", "AWS::Logs::MetricFilter", "AWS::SNS", "AWS::SQS::QueuePolicy")
-
 
 @pytest.mark.parametrize(
     ("queue_type", "batch_size"),
     [("standard", "1"), ("standard", "10"), ("standard", "11"), ("standard", "10000"), ("fifo", "10")],
 )
-def test_the_stack_deploys_with_what_was_asked_for(bake: Bake, endpoint: str, queue_type: str, batch_size: str) -> None:
+def test_the_stack_deploys_with_what_was_asked_for(bake: Bake, queue_type: str, batch_size: str) -> None:
     project = bake(queue_type=queue_type, batch_size=batch_size)
-    template = template_test(project).transformed(source(project))
-    template["Resources"] = {
-        name: resource
-        for name, resource in template["Resources"].items()
-        if not resource["Type"].startswith(UNKNOWN_TO_MOTO)
-    }
-    del template["Outputs"]["DashboardUrl"]
-    stack = f"orders-{queue_type}-{batch_size}"
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="bucket")
-    boto3.client("s3", endpoint_url=endpoint).put_object(Bucket="bucket", Key="code", Body=b"")
-    cloudformation = boto3.client("cloudformation", endpoint_url=endpoint)
-    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"])
-    (deployed,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in deployed["Outputs"]}
+    with EmbeddedAws() as aws:
+        (deployed,) = aws.deploy(source(project), aws.known_types)
+        assert deployed.queue.dead_letter_url
+        queue, dead = (
+            aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            for url in (deployed.queue.url, deployed.queue.dead_letter_url)
+        )
+        function = aws.client("lambda").get_function_configuration(FunctionName=deployed.function.name)
+        (mapping,) = aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
 
     window = 1 if int(batch_size) > 10 else 0
     suffix = ".fifo" if queue_type == "fifo" else ""
-    sqs = boto3.client("sqs", endpoint_url=endpoint)
-    queue, dead = (
-        sqs.get_queue_attributes(QueueUrl=outputs[name], AttributeNames=["All"])["Attributes"]
-        for name in ("NewMessageQueueUrl", "NewMessageDLQUrl")
-    )
-    assert queue["QueueArn"] == outputs["NewMessageQueueArn"]
-    assert queue["QueueArn"].endswith(f":{stack}-NewMessageQueue{suffix}")
+    assert queue["QueueArn"] == mapping["EventSourceArn"]
+    assert queue["QueueArn"].endswith(f":local-NewMessageQueue{suffix}")
     assert queue["VisibilityTimeout"] == str(60 + window)
     assert queue["ReceiveMessageWaitTimeSeconds"] == "20"
     assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 5}
     # moto keeps no redrive allow policy: the name in it has to be the queue's.
-    (allowed,) = template["Resources"]["NewMessageDLQ"]["Properties"]["RedriveAllowPolicy"]["sourceQueueArns"]
-    assert allowed["Fn::Sub"].endswith(template["Resources"]["NewMessageQueue"]["Properties"]["QueueName"]["Fn::Sub"])
+    resources = template_test(project).transformed(source(project))["Resources"]
+    (allowed,) = resources["NewMessageDLQ"]["Properties"]["RedriveAllowPolicy"]["sourceQueueArns"]
+    assert allowed["Fn::Sub"].endswith(resources["NewMessageQueue"]["Properties"]["QueueName"]["Fn::Sub"])
     assert (queue["MessageRetentionPeriod"], dead["MessageRetentionPeriod"]) == ("345600", "1209600")
     for attributes in (queue, dead):
         assert attributes["SqsManagedSseEnabled"] == "true"
@@ -148,11 +137,8 @@ def test_the_stack_deploys_with_what_was_asked_for(bake: Bake, endpoint: str, qu
         assert queue["DeduplicationScope"] == "messageGroup"
         assert queue["FifoThroughputLimit"] == "perMessageGroupId"
 
-    lambda_ = boto3.client("lambda", endpoint_url=endpoint)
-    function = lambda_.get_function_configuration(FunctionName=outputs["NewMessageProcessorFunctionName"])
     assert function["Handler"] == "new_message_processor.app.handler"
     assert (function["Runtime"], function["Timeout"]) == ("python3.13", 10)
-    (mapping,) = lambda_.list_event_source_mappings(EventSourceArn=queue["QueueArn"])["EventSourceMappings"]
     assert mapping["BatchSize"] == int(batch_size)
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 10}

@@ -1,0 +1,14 @@
+"""The machine that runs this, in the words of cookiecutter.json."""
+
+import json
+import platform
+import sys
+from pathlib import Path
+
+_QUESTIONS = json.loads((Path(__file__).parents[1] / "cookiecutter.json").read_text("utf-8"))
+_THIS_PYTHON = "python{}.{}".format(*sys.version_info)
+_IS_ARM = platform.machine().lower() in {"arm64", "aarch64"}
+
+# The Lambda runtime of the Python that runs this, or else the one that is offered first.
+RUNTIME: str = _THIS_PYTHON if _THIS_PYTHON in _QUESTIONS["runtime"] else _QUESTIONS["runtime"][0]
+ARCHITECTURE = "arm64" if _IS_ARM else "x86_64"

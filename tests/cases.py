@@ -1,0 +1,85 @@
+"""The answers that are baked and looked at from all sides."""
+
+import itertools
+from collections.abc import Iterable
+
+import pytest
+from allpairspy import AllPairs
+
+from local_extensions.message_fields import LONGEST_NAME
+from scripts.machine import RUNTIME
+from tests.conftest import CHOICES, DEFAULTS
+
+# --- combinations of choices, as cookiecutter.json has them --------------------------------------
+
+FLIPS = [{**DEFAULTS, name: choice} for name, choices in CHOICES.items() for choice in choices[1:]]
+
+
+def of_values(rows: Iterable[Iterable[str]]) -> list[dict[str, str]]:
+    return [dict(zip(CHOICES, row, strict=True)) for row in rows]
+
+
+PRODUCT = of_values(itertools.product(*CHOICES.values()))
+
+# The defaults, each other choice once, and what is missing of all pairs: any two questions change template.yaml.
+COVERING = [DEFAULTS, *FLIPS]
+COVERING += of_values(
+    AllPairs(list(CHOICES.values()), previously_tested=[list(answers.values()) for answers in COVERING])
+)
+
+
+def name_of(combination: dict[str, str]) -> str:
+    """What differs from the defaults."""
+    changed = [f"{name}={choice}" for name, choice in combination.items() if choice != DEFAULTS[name]]
+    return " ".join(changed) or "defaults"
+
+
+# --- messages as people have them, and answers at their edges ------------------------------------
+
+ORDER = (
+    "order_id: UUID, placed_at: datetime, status: 'new' | 'paid' | 'shipped' = 'new', customer_email: str[3:254], "
+    "items: list[{sku: str[1:32], quantity: int >= 1, note: str | None = None}][1:100], "
+    "shipping_address: {street: str, city: str, country: str[2]} | None = None"
+)
+TELEMETRY = (
+    "device_id: str[1:64], at: datetime, temperature: -60 <= float <= 60, battery: 0 <= int <= 100, "
+    "tags: dict[str, str][:20], raw: bytes[:1024] | None = None, flags: list[bool] | None = None"
+)
+PAYMENT = (
+    "payment_id: UUID, amount: Decimal > 0, fee: 0 <= Decimal < 100.5 | None = None, currency: 'EUR' | 'USD' = 'EUR', "
+    "method: 'card' | 'it\\'s \"cash\"' | '{{ 7*7 }}', day: date, cut_off: time, attempt: 1 | 2 | 3, note: str = 'none'"
+)
+MANY = ", ".join(
+    f"text_{n}: str, count_{n}: int >= {n}, kind_{n}: 'a' | 'b', at_{n}: datetime | None" for n in range(50)
+)
+
+TYPED: dict[str, dict[str, str]] = {
+    "an order on a FIFO queue": {"message_name": "OrderPlaced", "message_fields": ORDER, "queue_type": "fifo"},
+    "telemetry": {"message_name": "TelemetryReading", "message_fields": TELEMETRY, "batch_size": "10000"},
+    "a payment": {"project_name": "Payments", "message_name": "PaymentReceived", "message_fields": PAYMENT},
+    "200 fields": {"message_fields": MANY},
+    "a window": {"batch_size": "11"},
+    "odd project name": {"project_name": """Zoë's "café": #1 🚀 {x} \\ 100% & <b>*it*</b> _a_ [b](c) `d` #"""},
+    "longest project name": {"project_name": "x" * 256},
+    "longest names": {
+        "project_slug": "s",
+        "message_name": "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG",
+        "message_fields": f"{'a' * LONGEST_NAME}: {{{'b' * LONGEST_NAME}: float}}",
+    },
+    "shortest names": {"project_slug": "a", "message_name": "A", "message_fields": "a: bool"},
+    "names of a dependency": {"project_slug": "pytest", "message_name": "Logging", "message_fields": "logger: str"},
+    "a name behind sqs": {"message_name": "TestResult", "message_fields": "added_later: str"},
+}
+
+# The integration tests have little to do with the answers: they take their time only where they do.
+WITH_INTEGRATION_TESTS = {"OrderPlaced", "TelemetryReading"}
+
+CASES = [
+    *(pytest.param(answers, id=name_of(answers)) for answers in COVERING),
+    *(pytest.param({"runtime": RUNTIME, **answers}, id=name) for name, answers in TYPED.items()),
+    *(
+        pytest.param(answers, id=name_of(answers), marks=pytest.mark.wide)
+        for answers in PRODUCT
+        if answers not in COVERING
+    ),
+]

@@ -22,6 +22,9 @@ QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text("u
 CHOICES = choices()
 DEFAULTS = {name: choices[0] for name, choices in CHOICES.items()}
 
+posix = pytest.mark.skipif(os.name == "nt", reason="for a system with make and signals")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="for Linux, as Lambda runs it")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from local_extensions.field_types import snake_case
 from scripts.machine import ARCHITECTURE, RUNTIME
 from tests.cases import CASES, COVERING, WITH_INTEGRATION_TESTS
-from tests.conftest import CHOICES, ROOT, Bake, Project, python_of, run
+from tests.conftest import CHOICES, ROOT, Bake, Project, posix, python_of, run
 from tests.local_run import local_run
 
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
@@ -211,6 +211,7 @@ def test_every_pair_of_choices_is_baked(bake: Bake) -> None:
         assert pairs == set(itertools.product(CHOICES[one], CHOICES[other]))
 
 
+@posix
 def test_make_test_and_make_lint_work_for_the_owner(bake: Bake) -> None:
     project = bake(runtime=RUNTIME, project_slug="pytest")
     project.run("make", "build")  # what it leaves is not linted

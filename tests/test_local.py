@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Bake, Project, run
+from tests.conftest import ROOT, Bake, Project, linux, posix, run
 from tests.local_run import local_run
 
 LOCAL = (sys.executable, "-m", "local", "--plain")
@@ -86,6 +86,7 @@ def test_a_port_in_use_is_refused(project: Project) -> None:
     assert not running(project)
 
 
+@posix
 def test_without_uv_make_says_so(project: Project, tmp_path: Path) -> None:
     for tool in ("make", "sh"):
         (tmp_path / tool).symlink_to(str(shutil.which(tool)))
@@ -102,6 +103,7 @@ def test_nothing_to_send_to_is_said(project: Project) -> None:
     )
 
 
+@linux
 @pytest.mark.parametrize(
     ("end", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
 )

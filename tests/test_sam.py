@@ -8,7 +8,7 @@ import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.conftest import ROOT, Bake, Project, run
+from tests.conftest import ROOT, Bake, Project, linux, posix, run
 
 
 def resources(project: Project) -> Any:
@@ -32,6 +32,7 @@ def test_the_template_holds_the_answers(bake: Bake, batch_size: str) -> None:
     assert function["LoggingConfig"]["LogFormat"] == "JSON"
 
 
+@posix
 def test_make_send_puts_the_sample_message_into_the_queue_of_the_stack(bake: Bake, endpoint: str) -> None:
     project = bake(message_name="PaymentReceived", message_fields="payment_id: str, amount: float, express: bool")
     queues = {name: queue for name, queue in resources(project).items() if queue["Type"] == "AWS::SQS::Queue"}
@@ -51,6 +52,7 @@ def test_make_send_puts_the_sample_message_into_the_queue_of_the_stack(bake: Bak
     assert json.loads(message["Body"]) == json.loads(sample)
 
 
+@posix
 def test_the_demo_runs_to_its_end() -> None:
     done = run(sys.executable, "-m", "scripts.demo", cwd=ROOT)
     assert done.returncode == 0, done.stdout
@@ -58,7 +60,7 @@ def test_the_demo_runs_to_its_end() -> None:
 
 
 @pytest.mark.wide
-@pytest.mark.skipif(sys.platform != "linux", reason="the benchmark runs what Lambda runs")
+@linux
 def test_the_benchmark_runs_to_its_end() -> None:
     done = run("make", "bench", cwd=ROOT)
     assert done.returncode == 0, done.stdout

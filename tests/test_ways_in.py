@@ -189,7 +189,7 @@ def test_cruft_brings_the_changes_of_the_template_and_keeps_the_owners(
     def edit(name: str, found: str, replacement: str, folder: Path = project) -> str:
         path = folder / name
         assert found in path.read_text("utf-8")
-        path.write_text(path.read_text("utf-8").replace(found, replacement), "utf-8")
+        path.write_bytes(path.read_bytes().replace(found.encode(), replacement.encode()))
         return name
 
     owners = [

@@ -88,6 +88,11 @@ def contents(project: Path, files: list[str] | None = None) -> dict[str, bytes]:
     return {name: (project / name).read_bytes() for name in files or Project(project, {}).files}
 
 
+def assert_same(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
+    assert found.keys() == expected.keys()
+    assert [name for name in found if found[name] != expected[name]] == []
+
+
 # --- cookiecutter ------------------------------------------------------------------------------
 
 
@@ -111,16 +116,16 @@ LOCATIONS = ["path", "gh:org/repo", URL, "zip"]
 @pytest.mark.parametrize("cookiecutter", COOKIECUTTERS.values(), ids=COOKIECUTTERS)
 def test_cookiecutter(location: str, cookiecutter: list[str], ours: dict[str, bytes], tmp_path: Path) -> None:
     succeed(*cookiecutter, location, "--no-input", *GIVEN, cwd=tmp_path)
-    assert contents(tmp_path / "Payments") == ours
+    assert_same(contents(tmp_path / "Payments"), ours)
 
 
 @pytest.mark.parametrize("cookiecutter", COOKIECUTTERS.values(), ids=COOKIECUTTERS)
 def test_typed_answers_and_their_replay(cookiecutter: list[str], ours: dict[str, bytes], tmp_path: Path) -> None:
     succeed(*cookiecutter, str(ROOT), cwd=tmp_path, stdin=TYPED)
-    assert contents(tmp_path / "Payments") == ours
+    assert_same(contents(tmp_path / "Payments"), ours)
 
     succeed(*cookiecutter, str(ROOT), "--replay", "--output-dir", "again", cwd=tmp_path)
-    assert contents(tmp_path / "again" / "Payments") == ours
+    assert_same(contents(tmp_path / "again" / "Payments"), ours)
 
 
 @pytest.mark.parametrize("cookiecutter", COOKIECUTTERS.values(), ids=COOKIECUTTERS)
@@ -135,13 +140,13 @@ def test_over_an_existing_project(cookiecutter: list[str], ours: dict[str, bytes
     done = run(*bake, cwd=tmp_path)
     assert done.returncode == 1
     assert "already exists" in " ".join(done.stdout.split())
-    assert contents(tmp_path / "Payments") == theirs
+    assert_same(contents(tmp_path / "Payments"), theirs)
 
     succeed(*bake, "--overwrite-if-exists", "--skip-if-file-exists", cwd=tmp_path)
-    assert contents(tmp_path / "Payments") == theirs
+    assert_same(contents(tmp_path / "Payments"), theirs)
 
     succeed(*bake, "-f", cwd=tmp_path)
-    assert contents(tmp_path / "Payments") == {**theirs, "README.md": ours["README.md"]}
+    assert_same(contents(tmp_path / "Payments"), {**theirs, "README.md": ours["README.md"]})
 
 
 # --- sam ---------------------------------------------------------------------------------------
@@ -155,19 +160,19 @@ def test_sam_init(location: str, name: tuple[str, ...], ours: dict[str, bytes], 
         *("sam", "init", "--location", location, *name, "--no-input", "--extra-context", json.dumps(extra)),
         cwd=tmp_path,
     )
-    assert contents(tmp_path / "Payments") == ours
+    assert_same(contents(tmp_path / "Payments"), ours)
 
 
 @pytest.mark.wide
 def test_sam_init_with_the_oldest_cookiecutter(ours: dict[str, bytes], tmp_path: Path) -> None:
     sam = tool(f"aws-sam-cli=={version('aws-sam-cli')}", "sam", "cookiecutter==2.6.0")
     succeed(*sam, "init", "--location", str(ROOT), "--no-input", "--extra-context", json.dumps(ANSWERS), cwd=tmp_path)
-    assert contents(tmp_path / "Payments") == ours
+    assert_same(contents(tmp_path / "Payments"), ours)
 
 
 def test_sam_init_with_typed_answers(ours: dict[str, bytes], tmp_path: Path) -> None:
     succeed("sam", "init", "--location", str(ROOT), cwd=tmp_path, stdin=TYPED)
-    assert contents(tmp_path / "Payments") == ours
+    assert_same(contents(tmp_path / "Payments"), ours)
 
 
 # --- cruft -------------------------------------------------------------------------------------
@@ -182,7 +187,7 @@ def test_cruft_brings_the_changes_of_the_template_and_keeps_the_owners(
     project = tmp_path / "Payments"
     created = contents(project)
     del created[".cruft.json"]
-    assert created == ours
+    assert_same(created, ours)
     commit(project, "The project")
     succeed(*cruft, "check", cwd=project)
 
@@ -219,4 +224,4 @@ def test_cruft_brings_the_changes_of_the_template_and_keeps_the_owners(
     assert b"RetentionInDays: 90" in updated["template.yaml"]
     assert b"RetentionInDays: 90" not in edited["template.yaml"]
     restored = updated["template.yaml"].replace(b"RetentionInDays: 90", b"RetentionInDays: 30")
-    assert {**updated, "template.yaml": restored} == {**updated, **edited}
+    assert_same({name: updated[name] for name in owners} | {"template.yaml": restored}, edited)

@@ -1,6 +1,12 @@
 """Says what to do next. Runs in the new project's folder."""
 
+from contextlib import suppress
 from pathlib import Path
+
+# Without `ci` there is no file in them; a folder's own name cannot depend on an answer.
+with suppress(OSError):
+    Path(".github/workflows").rmdir()
+    Path(".github").rmdir()
 
 print(f"""
 {Path.cwd().name} is ready. What next:

@@ -32,10 +32,10 @@ class LocalRun:
 
 
 @contextmanager
-def local_run(project: Project, *python: str, **env: str) -> Iterator[LocalRun]:
-    """Run the stack of a project with the given Python, until it takes messages; end it at the end."""
+def local_run(project: Project, *command: str, **env: str) -> Iterator[LocalRun]:
+    """Run a project's stack, as with `python -m local`, until it takes messages; end it at the end."""
     with subprocess.Popen(
-        [*python, "-m", "local", "--plain", "--retry-after", "60"],
+        command,
         cwd=project.path,
         env={**os.environ, **env},
         stdout=subprocess.PIPE,

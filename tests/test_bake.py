@@ -164,7 +164,7 @@ def test_sam_validates_and_builds_it(project: Project, request: pytest.FixtureRe
 
 
 def test_the_stack_processes_a_message(project: Project, python: dict[str, str]) -> None:
-    with local_run(project, "uv", "run", "python", **python) as running:
+    with local_run(project, "uv", "run", "python", "-m", "local", **python) as running:
         project.run("uv", "run", "python", "-m", "local.send", **python)
         outcomes = running.until(r"    (done|failed) ", times=2)  # of a sample and one that is cut short
     assert sorted(line.split()[0] for line in outcomes) == ["done", "failed"]

@@ -108,7 +108,7 @@ def test_nothing_to_send_to_is_said(project: Project) -> None:
     ("end", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_it_leaves_nothing_running(project: Project, end: signal.Signals, status: int) -> None:
-    with local_run(project, sys.executable) as local:
+    with local_run(project, *LOCAL, "--retry-after", "60") as local:
         sent = project.run(sys.executable, "-m", "local.send")
         assert sent.count("local-NewMessageQueue") == 2
         local.until("    (done|failed) ", times=2)

@@ -42,7 +42,7 @@ _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 LONGEST_MODULE = 33
 
 # Modules the generated project has beside the one of the message, and what it has unit tests of.
-TAKEN_MODULES = frozenset({"requirements", "sqs", "sqs_async", "template"})
+TAKEN_MODULES = frozenset({"requirements", "schema", "sqs", "sqs_async", "template"})
 
 # Lambda's limits.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html

@@ -23,7 +23,7 @@ LINE_LENGTH = 100
 
 # Names that the generated modules import or define beside the message: no class may take them.
 TAKEN_CLASS_NAMES = frozenset({"Annotated", "Any", "Decimal", "EXAMPLE", "EVENTS", "FAILING", "HERE", "Literal"})
-TAKEN_CLASS_NAMES |= {"MESSAGES", "Path", "REFUSALS", "UUID"}
+TAKEN_CLASS_NAMES |= {"MESSAGES", "Path", "REFUSALS", "SCHEMA", "UUID"}
 
 # Names that read like digits, which linters refuse.
 _AMBIGUOUS = {"I", "O"}

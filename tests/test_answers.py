@@ -153,6 +153,7 @@ def test_a_class_name_gives_a_module_name(name: str, module: str) -> None:
         ("Class", "gives the module name class, which is taken; choose another (OrderClass)"),
         ("Sqs", "gives the module name sqs, which is taken"),
         ("SqsAsync", "gives the module name sqs_async, which is taken"),
+        ("Schema", "gives the module name schema, which is taken"),
         ("Requirements", "gives the module name requirements, which is taken"),
         ("A" * 36, "of 36 characters; allowed: at most 33"),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from local_extensions import answers, message_module, sample_events
+from local_extensions import answers, json_schema, message_module, sample_events
 from local_extensions.field_types import MISSING, Message, Times, snake_case
 
 
@@ -75,6 +75,7 @@ class TemplateFilters(Extension):
             "definitions": message_module.definitions,
             "imports": message_module.imports,
             "json": _json,
+            "json_schema": json_schema.json_schema,
             "markdown": _markdown,
             "message": answers.message,
             "project_slug": answers.project_slug,

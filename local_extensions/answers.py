@@ -41,8 +41,8 @@ _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 # The lines of the generated tests that name the module then fit into 100 characters.
 LONGEST_MODULE = 33
 
-# Modules the generated project has beside the one of the message.
-TAKEN_MODULES = frozenset({"requirements", "sqs", "template"})
+# Modules the generated project has beside the one of the message, and what it has unit tests of.
+TAKEN_MODULES = frozenset({"requirements", "schema", "sqs", "sqs_async", "template"})
 
 # Lambda's limits.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html

@@ -3,6 +3,7 @@
 Values are JSON values throughout: what `json.dumps` takes and a producer sends.
 """
 
+import ast
 import base64
 import math
 import re
@@ -344,6 +345,12 @@ class Field:
     def wire_name(self) -> str:
         """The name in JSON: camelCase, as msgspec's `rename="camel"` makes it."""
         return camel_case(self.name)
+
+    @property
+    def default_value(self) -> Any:
+        """The default as a JSON value, None where there is none or where it is null."""
+        # What is in the parentheses of a Decimal is its text, and that is how it is sent.
+        return None if self.default is None else ast.literal_eval(self.default.removeprefix("Decimal"))
 
     @property
     def checked_by_class(self) -> str:

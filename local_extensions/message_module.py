@@ -23,7 +23,7 @@ LINE_LENGTH = 100
 
 # Names that the generated modules import or define beside the message: no class may take them.
 TAKEN_CLASS_NAMES = frozenset({"Annotated", "Any", "Decimal", "EXAMPLE", "EVENTS", "FAILING", "HERE", "Literal"})
-TAKEN_CLASS_NAMES |= {"MESSAGES", "Path", "REFUSALS", "UUID"}
+TAKEN_CLASS_NAMES |= {"MESSAGES", "Path", "REFUSALS", "SCHEMA", "UUID"}
 
 # Names that read like digits, which linters refuse.
 _AMBIGUOUS = {"I", "O"}
@@ -56,13 +56,23 @@ def imports(message: Message) -> list[str]:
 
 def definitions(message: Message) -> list[str]:
     """The source of each class, nested ones first, and of each type that is too long for its line."""
-    writer = _Writer({class_.class_name for class_ in classes(message)})
-    return [*writer.message(message, "One message. In JSON its names are in camelCase.")]
+    docstrings = {class_.class_name: docstring for class_, docstring in documented_classes(message)}
+    return [*_Writer(docstrings).message(message)]
 
 
 def classes(message: Message) -> list[Message]:
     """The message and all that are nested in it, in the order in which they are defined."""
     return [type_ for type_ in _all_types(message) if isinstance(type_, Message)]
+
+
+def documented_classes(
+    message: Message, docstring: str = "One message. In JSON its names are in camelCase."
+) -> Iterator[tuple[Message, str]]:
+    """The message and all that are nested in it, each before what is nested in it, with their docstrings."""
+    yield message, docstring
+    for field in message.fields:
+        for nested in _nested(field.type):
+            yield from documented_classes(nested, f"Part of {message.class_name}: {field.name}.")
 
 
 def _all_types(type_: Type) -> Iterator[Type]:
@@ -73,8 +83,9 @@ def _all_types(type_: Type) -> Iterator[Type]:
 
 
 class _Writer:
-    def __init__(self, taken: set[str]) -> None:
-        self.taken = taken
+    def __init__(self, docstrings: dict[str, str]) -> None:
+        self.docstrings = docstrings  # by class name
+        self.taken = set(docstrings)
         self.named: dict[str, str] = {}  # the aliases given so far, by annotation
 
     def free(self, name: str) -> str:
@@ -84,15 +95,16 @@ class _Writer:
         self.taken.add(found)
         return found
 
-    def message(self, message: Message, docstring: str) -> Iterator[str]:
+    def message(self, message: Message) -> Iterator[str]:
         lines = []
         for field in message.fields:
             for nested in _nested(field.type):
-                yield from self.message(nested, f"Part of {message.class_name}: {field.name}.")
+                yield from self.message(nested)
             aliases: list[str] = []
             lines.append(self.field(field, message, aliases))
             yield from aliases
-        yield "\n".join([_header(message), f'    """{docstring}"""', "", *lines, *_post_init(message)])
+        docstring = f'    """{self.docstrings[message.class_name]}"""'
+        yield "\n".join([_header(message), docstring, "", *lines, *_post_init(message)])
 
     def field(self, field: Field, message: Message, aliases: list[str]) -> str:
         """The line of a field; what is too long for it is added to `aliases`."""

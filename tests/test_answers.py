@@ -152,6 +152,8 @@ def test_a_class_name_gives_a_module_name(name: str, module: str) -> None:
         ("Literal", "already means something"),
         ("Class", "gives the module name class, which is taken; choose another (OrderClass)"),
         ("Sqs", "gives the module name sqs, which is taken"),
+        ("SqsAsync", "gives the module name sqs_async, which is taken"),
+        ("Schema", "gives the module name schema, which is taken"),
         ("Requirements", "gives the module name requirements, which is taken"),
         ("A" * 36, "of 36 characters; allowed: at most 33"),
     ],
@@ -175,6 +177,12 @@ def test_no_generated_module_has_a_name_that_a_message_may_have(bake: Bake) -> N
                     case ast.Assign(targets=[ast.Name(id=target)]):
                         names.add(target)
     assert {name for name in names if name[0].isupper()} - {"NewMessage"} == TAKEN_CLASS_NAMES
+
+
+def test_no_generated_file_has_the_name_of_one_that_is_named_after_a_message(bake: Bake) -> None:
+    names = " ".join(bake().files)
+    modules = set(re.findall(r"lambdas/shared/(\w+)\.py|tests/unit/test_(\w+)\.py", names))
+    assert {one or other for one, other in modules} - {"new_message", "new_message_processor"} == answers.TAKEN_MODULES
 
 
 def test_the_queue_name_has_to_fit() -> None:

@@ -62,12 +62,15 @@ def expected_files(module: str) -> list[str]:
             f"messages/{module}.json",
             "pyproject.toml",
             "samconfig.toml",
+            f"schema/{module}.json",
+            "schema/write.py",
             "template.yaml",
             "tests/integration/test_local.py",
             f"tests/unit/{module}_refusals.json",
             f"tests/unit/test_{module}.py",
             f"tests/unit/test_{module}_processor.py",
             "tests/unit/test_requirements.py",
+            "tests/unit/test_schema.py",
             "tests/unit/test_sqs.py",
             "tests/unit/test_sqs_async.py",
             "tests/unit/test_template.py",
@@ -188,6 +191,7 @@ def test_what_carries_no_jinja_is_rendered_to_the_letter(bake: Bake) -> None:
         "tests/unit/test_sqs_async.py",
         "tests/unit/test_template.py",
         "tests/unit/test_requirements.py",
+        "tests/unit/test_schema.py",
     ):
         assert (TEMPLATE / name).read_bytes() == (bake().path / name).read_bytes()
 

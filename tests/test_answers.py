@@ -22,6 +22,7 @@ GOOD = {
     "runtime": "python3.13",
     "architecture": "arm64",
     "sam_builder": "uv",
+    "ci": "github",
 }
 
 

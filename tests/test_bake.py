@@ -18,7 +18,7 @@ from local_extensions.field_types import snake_case
 from scripts.machine import ARCHITECTURE, RUNTIME
 from tests.cases import CASES, COVERING, WITH_INTEGRATION_TESTS
 from tests.conftest import CHOICES, ROOT, Bake, Project, posix, python_of, run
-from tests.local_run import local_run
+from tests.running import running_local
 
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 
@@ -37,9 +37,10 @@ def python(project: Project, with_python: Callable[[str], dict[str, str]]) -> di
     return with_python(project.answers["runtime"])
 
 
-def expected_files(module: str) -> list[str]:
+def expected_files(module: str, ci: str) -> list[str]:
     return sorted(
         [
+            *([".github/workflows/ci.yml"] if ci == "github" else []),
             ".gitignore",
             "Makefile",
             "README.md",
@@ -84,7 +85,9 @@ def sources(project: Project) -> dict[str, str]:
 
 
 def test_the_files_are_exactly_these(project: Project) -> None:
-    assert project.files == expected_files(snake_case(project.answers.get("message_name", "NewMessage")))
+    module = snake_case(project.answers.get("message_name", "NewMessage"))
+    assert project.files == expected_files(module, project.answers["ci"])
+    assert (project.path / ".github").exists() == (project.answers["ci"] == "github")
 
 
 def test_cookiecutter_says_what_to_do_next(tmp_path: Path) -> None:
@@ -103,7 +106,7 @@ def test_every_file_is_what_it_claims_to_be(project: Project) -> None:
                 json.loads(text)
             case ".toml":
                 tomllib.loads(text)
-            case ".yaml":
+            case ".yaml" | ".yml":
                 yaml.compose(text)
 
 
@@ -113,7 +116,7 @@ def test_every_file_looks_written_by_hand(project: Project) -> None:
         assert not text.endswith("\n\n"), name
         assert "\n\n\n\n" not in text, name
         assert not re.search(r"[ \t]\n|\r", text), name
-        assert not re.search(r"\{\{|\{%|\{#|cookiecutter", text.replace("{{ 7*7 }}", "")), name
+        assert not re.search(r"\{\{|\{%|\{#|cookiecutter", re.sub(r"\{\{ 7\*7 }}|\$\{\{ vars", "", text)), name
 
 
 def test_the_project_name_stands_there_as_typed(project: Project) -> None:
@@ -167,10 +170,16 @@ def test_sam_validates_and_builds_it(project: Project, request: pytest.FixtureRe
 
 
 def test_the_stack_processes_a_message(project: Project, python: dict[str, str]) -> None:
-    with local_run(project, "uv", "run", "python", "-m", "local", **python) as running:
+    with running_local(project, "uv", "run", "python", "-m", "local", **python) as running:
         project.run("uv", "run", "python", "-m", "local.send", **python)
         outcomes = running.until(r"    (done|failed) ", times=2)  # of a sample and one that is cut short
     assert sorted(line.split()[0] for line in outcomes) == ["done", "failed"]
+
+
+def test_github_takes_the_workflow(project: Project) -> None:
+    if project.answers["ci"] == "github":
+        check = ("check-jsonschema", "--builtin-schema", "vendor.github-workflows")
+        project.run("uvx", "--quiet", "--from", "check-jsonschema==0.39.0", *check, ".github/workflows/ci.yml")
 
 
 def test_events_are_as_sqs_would_send_them(project: Project) -> None:

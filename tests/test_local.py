@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Bake, Project, linux, posix, run
-from tests.local_run import local_run
+from tests.running import running_local
 
 LOCAL = (sys.executable, "-m", "local", "--plain")
 
@@ -108,7 +108,7 @@ def test_nothing_to_send_to_is_said(project: Project) -> None:
     ("end", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_it_leaves_nothing_running(project: Project, end: signal.Signals, status: int) -> None:
-    with local_run(project, *LOCAL, "--retry-after", "60") as local:
+    with running_local(project, *LOCAL, "--retry-after", "60") as local:
         sent = project.run(sys.executable, "-m", "local.send")
         assert sent.count("local-NewMessageQueue") == 2
         local.until("    (done|failed) ", times=2)

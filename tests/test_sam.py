@@ -52,6 +52,12 @@ def test_make_send_puts_the_sample_message_into_the_queue_of_the_stack(bake: Bak
     assert json.loads(message["Body"]) == json.loads(sample)
 
 
+def test_github_takes_our_own_workflow() -> None:
+    check = ("check-jsonschema", "--builtin-schema", "vendor.github-workflows")
+    done = run("uvx", "--quiet", "--from", "check-jsonschema==0.39.0", *check, ".github/workflows/ci.yml", cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+
+
 @posix
 def test_the_demo_runs_to_its_end() -> None:
     done = run(sys.executable, "-m", "scripts.demo", cwd=ROOT)

@@ -20,6 +20,7 @@ ANSWERS = {
     "runtime": "python3.12",
     "architecture": "x86_64",
     "sam_builder": "pip",
+    "ci": "none",
 }
 GIVEN = [f"{name}={answer}" for name, answer in ANSWERS.items()]
 

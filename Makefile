@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint bench lock clean
+.PHONY: demo test test-all lint bench picture examples lock clean
 
 # Generate a project, build it and let it process messages from a queue.
 demo: .venv/ready
@@ -26,6 +26,18 @@ lint: .venv/ready
 # Measure the generated project beside what people would use instead.
 bench: .venv/bench/ready
 	@$(BIN)/python -m benchmarks.bench
+
+# Draw the picture in the README, from a run of the demo.
+picture: .venv/ready
+	@$(BIN)/python -m scripts.picture
+
+# Render the project that people can look at before they generate one of their own.
+examples: .venv/ready
+	rm -rf examples
+	$(BIN)/cookiecutter . --no-input --default-config --output-dir examples message_fields='$(FIELDS)' > /dev/null
+
+# The first example in the README.
+FIELDS := order_id: UUID, items: list[{sku: str[1:32], quantity: int >= 1, note: str | None = None}][1:100]
 
 # Pin what the development group of pyproject.toml brings along.
 lock: .venv/ready

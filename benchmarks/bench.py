@@ -47,7 +47,7 @@ def main() -> None:
     sys.path.insert(0, str(INSTALLED / "peers"))
     with TemporaryDirectory() as folder:
         ours, theirs = generated_project(Path(folder)), peer_project(Path(folder))
-        rows = [*speed(ours, theirs), *built(ours, theirs)]
+        rows = [*speed(ours, theirs), *order(), *built(ours, theirs)]
     print(f"\n{RUNTIME} on {platform.system()} {ARCHITECTURE}; Powertools is {peer_version()}\n")
     print("| | this template | target |\n|---|---|---|")
     for name, figure, target in rows:
@@ -171,6 +171,31 @@ def speed(ours: Path, theirs: Path) -> Iterator[tuple[str, str, str]]:
         took = take_turns(contenders, event(10), turns=20)
         for name, times in zip(("async", "async, Powertools"), took, strict=True):
             yield f"{name}, 10 messages that wait 50 ms", f"{median(times) / seconds:.2f} x one wait", "1.3 x"
+
+
+def order() -> Iterator[tuple[str, str, str]]:
+    """What goes back of a FIFO message group whose second message fails and whose third is broken."""
+    sqs, module = importlib.import_module("shared.sqs"), importlib.import_module("shared.order")
+    batches = importlib.import_module("aws_lambda_powertools.utilities.batch")
+    batch = event(4)  # the last of which is broken
+    del batch["Records"][2]
+    for place, record in enumerate(batch["Records"]):
+        record["eventSourceARN"] += ".fifo"
+        record["attributes"] |= {"MessageGroupId": "a", "MessageDeduplicationId": "x", "SequenceNumber": str(place)}
+
+    def handle(order: Any) -> None:
+        if order.order_id == "order-1":
+            raise ValueError(order.order_id)
+
+    powertools = batches.SqsFifoPartialProcessor(model=importlib.import_module("app").OrderRecord)
+    with logging_off():
+        failed = sqs.batch_processor(msgspec.json.Decoder(module.Order), handle)(batch, context())["batchItemFailures"]
+        try:
+            batches.process_partial_response(batch, lambda record: handle(record.body), powertools, context())
+            theirs = "no more"
+        except Exception as error:
+            theirs = f"all, by a {type(error).__name__}"
+    yield "FIFO, one fails and a broken one follows: back go", f"{len(failed)} of 3; with Powertools {theirs}", ""
 
 
 def growth(process: Processor) -> float:

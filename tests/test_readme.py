@@ -3,13 +3,15 @@
 import re
 import shlex
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from local_extensions import message_module
 from local_extensions.field_types import Message
 from local_extensions.message_fields import parse_fields
-from tests.conftest import CHOICES, QUESTIONS, ROOT, Bake, run
+from scripts.picture import picture
+from tests.conftest import CHOICES, QUESTIONS, ROOT, Bake, Project, run
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -73,3 +75,26 @@ def test_the_command_line_shown_bakes_what_it_says(tmp_path: Path) -> None:
     done = run("cookiecutter", str(ROOT), *words[4:], cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "BatchSize: 5" in (tmp_path / "Payments" / "template.yaml").read_text("utf-8")
+
+
+def test_the_example_is_what_the_template_renders(bake: Bake) -> None:
+    rendered = bake(message_fields=EXAMPLES[0])
+    shown = ROOT / "examples" / "order-events"
+    tracked = [path for path in Project(shown, {}).files if "__pycache__" not in path and not path.startswith(".venv/")]
+    assert tracked == rendered.files, "run `make examples`"
+    for name in rendered.files:
+        assert (shown / name).read_bytes() == (rendered.path / name).read_bytes(), f"{name}: run `make examples`"
+
+
+def test_the_picture_is_there_and_of_a_run() -> None:
+    (path,) = re.findall(r"^!\[.*\]\((.*)\)$", README, re.MULTILINE)
+    svg = ElementTree.parse(ROOT / path)
+    text = " ".join("".join(svg.getroot().itertext()).replace("\xa0", " ").split())
+    for line in ("$ sam build", "receive 5 of 5: Expected `str`, got `int` - at `$.orderId`", "1 dead letter"):
+        assert line in text
+
+
+def test_a_picture_is_drawn_of_any_text() -> None:
+    svg = picture(f"Title\n    $ a <b> & c\n\n    done    x\n{'long ' * 100}")
+    assert "a&#160;&lt;b&gt;&#160;&amp;&#160;c" in svg
+    assert "…" in svg

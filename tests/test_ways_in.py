@@ -171,6 +171,13 @@ def test_sam_init_with_the_oldest_cookiecutter(ours: dict[str, bytes], tmp_path:
     assert_same(contents(tmp_path / "Payments"), ours)
 
 
+def test_sam_init_takes_the_runtime_as_an_answer_only(tmp_path: Path) -> None:
+    done = run("sam", "init", "--location", str(ROOT), "--no-input", "--runtime", "python3.12", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "You must not provide both the --location and --runtime parameters" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sam_init_with_typed_answers(ours: dict[str, bytes], tmp_path: Path) -> None:
     succeed("sam", "init", "--location", str(ROOT), cwd=tmp_path, stdin=TYPED)
     assert_same(contents(tmp_path / "Payments"), ours)

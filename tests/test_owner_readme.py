@@ -5,6 +5,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,10 @@ def name_of(project: Project) -> str:
 
 
 def test_every_command_is_among_these(project: Project) -> None:
-    *commands, recipe = sorted(blocks(project, "sh"), key=lambda block: block.startswith("sed"))
+    *commands, recipe = sorted(blocks(project, "sh"), key=lambda block: block.startswith("copy"))
     known = [*RUN_LOCALLY, "make local-send", *ON_THIS_MACHINE, *ON_AWS, *REFUSED_WITHOUT_AWS]
     assert sorted(line for block in commands for line in block.splitlines()) == sorted(known)
-    assert recipe.startswith("sed")
+    assert recipe.startswith("copy")
 
 
 @pytest.mark.parametrize("command", ON_THIS_MACHINE)
@@ -122,8 +123,10 @@ class Stack:
             if resource["Type"] not in known or resource["Type"] == "AWS::Lambda::EventSourceMapping":
                 del template["Resources"][name]
         del template["Outputs"]["DashboardUrl"]
-        self.client("s3").create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
-        self.client("s3").put_object(Bucket="bucket", Key="code", Body=b"")
+        s3 = self.client("s3")
+        with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_object(Bucket="bucket", Key="code", Body=b"")
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
             StackName=project.path.name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
@@ -138,6 +141,12 @@ class Stack:
         done = run(*command.split(), cwd=self.project.path, stdin=stdin, **self.environment)
         assert done.returncode == 0, done.stdout
         return done.stdout
+
+    def answer(self, command: str) -> Any:
+        """What the AWS CLI says at the end of a command of the Makefile."""
+        found = re.search(r"^\{.*^\}", self.run(command), re.MULTILINE | re.DOTALL)
+        assert found
+        return json.loads(found[0])
 
     def url(self, which: str) -> str:
         return str(self.outputs[f"{name_of(self.project)}{which}Url"])
@@ -192,7 +201,7 @@ def test_what_is_done_on_aws(stack: Stack, project: Project) -> None:
     fifo = {"MessageGroupId": "a", "MessageDeduplicationId": "1"} if "fifo" in stack.url("DLQ") else {}
     stack.client("sqs").send_message(QueueUrl=stack.url("DLQ"), MessageBody='{"dead": "letter"}', **fifo)
     for _ in range(2):  # they are only looked at
-        (shown,) = json.loads(re.sub(r"^aws.*\n(\t.*\n)*", "", stack.run(dead_letters)))["Messages"]
+        (shown,) = stack.answer(dead_letters)["Messages"]
         assert shown["Body"] == '{"dead": "letter"}'
         assert "ApproximateFirstReceiveTimestamp" in shown["Attributes"]
 
@@ -200,20 +209,20 @@ def test_what_is_done_on_aws(stack: Stack, project: Project) -> None:
     assert (stack.bodies("Queue"), stack.bodies("DLQ")) == ([{"dead": "letter"}], [])
 
     stack.run(destroy, stdin="y\ny\n")
-    assert stack.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert "QueueUrls" not in stack.client("sqs").list_queues(QueueNamePrefix=f"{project.path.name}-")
 
 
 # --- a second processor ------------------------------------------------------------------------
 
 
-def test_a_second_processor(project: Project, python: dict[str, str], tmp_path: Path) -> None:
+def test_a_second_processor(project: Project, python: dict[str, str], endpoint: str, tmp_path: Path) -> None:
     second = Project(tmp_path / project.path.name, project.answers)
     shutil.copytree(project.path, second.path, ignore=shutil.ignore_patterns(".aws-sam"))
     (module,) = blocks(second, "python")
     path, _, source = module.removeprefix("# ").partition("\n")
     (second.path / path).parent.mkdir()
     (second.path / path).write_text(source, "utf-8")
-    (recipe,) = (block for block in blocks(second, "sh") if block.startswith("sed"))
+    (recipe,) = (block for block in blocks(second, "sh") if block.startswith("copy"))
     second.run("bash", "-euo", "pipefail", "-c", recipe)
 
     second.run("make", "lint", **python)
@@ -228,3 +237,8 @@ def test_a_second_processor(project: Project, python: dict[str, str], tmp_path: 
     shown = "".join(running.lines)
     for function in (f"{name_of(project)}ProcessorFunction", "AuditProcessorFunction"):
         assert f"1 message to {function}" in shown or f"2 messages to {function}" in shown
+
+    stack = Stack(second, endpoint)
+    stack.run("make send NAME=Audit")
+    assert len(stack.client("sqs").receive_message(QueueUrl=stack.outputs["AuditQueueUrl"])["Messages"]) == 1
+    assert stack.bodies("Queue") == []

@@ -65,9 +65,7 @@ class Screen:
         if batch.error:
             self.print(f"    The whole batch failed: {batch.error}", style="red")
         for record in batch.records:
-            body = " ".join(record["body"].split())
-            short = body if len(body) <= LONGEST_BODY else f"{body[:LONGEST_BODY]}…"
-            message = f"{record['messageId'][:8]}  {short}"
+            message = f"{record['messageId'][:8]}  {short(record['body'])}"
             if record["messageId"] not in batch.failed:
                 self.print(f"    done    {message}", style="green")
                 continue
@@ -105,6 +103,12 @@ def send_command(endpoint: str, mapping: EventSourceMapping) -> str:
     if mapping.queue.is_fifo:
         command += ["--message-group-id", "sample"]
     return f"{keys} {shlex.join(command)}"
+
+
+def short(body: str) -> str:
+    """The start of a message, on one line."""
+    body = " ".join(body.split())
+    return body if len(body) <= LONGEST_BODY else f"{body[:LONGEST_BODY]}…"
 
 
 def plural(number: int, what: str) -> str:

@@ -5,6 +5,7 @@ import uuid
 from botocore.exceptions import EndpointConnectionError
 
 from local.aws import Aws
+from local.screen import short
 from local.template import ENDPOINT, ROOT, TEMPLATE, sample_message
 
 
@@ -19,14 +20,14 @@ def main() -> None:
 def send(aws: Aws) -> None:
     for mapping in aws.mappings(TEMPLATE.read_text("utf-8")):
         sample = (ROOT / sample_message(mapping.function.handler)).read_text("utf-8").strip()
-        for body in (sample, sample[:-1]):
+        for what, body in (("the sample", sample), ("cut short", sample[:-1])):
             fifo = {"MessageGroupId": "sample", "MessageDeduplicationId": str(uuid.uuid4())}
             aws.client("sqs").send_message(
                 QueueUrl=mapping.queue.url,
                 MessageBody=body,
                 **(fifo if mapping.queue.is_fifo else {}),
             )
-            print(f"{mapping.queue.name}  {' '.join(body.split())}")
+            print(f"{mapping.queue.name}  {what}: {short(body)}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 {% set name = cookiecutter.message_name %}
 {% set module = cookiecutter.__message_module %}
-"""Writes the JSON Schema of {{ name }}, which is for producers, from the class."""
+"""Writes the JSON Schema of {{ name }} from the class."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writes the JSON Schema of NewMessage, which is for producers, from the class."""
+"""Writes the JSON Schema of NewMessage from the class."""
 
 import json
 from pathlib import Path

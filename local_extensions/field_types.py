@@ -56,6 +56,14 @@ class Length:
         limits = {"min_length": self.least, "max_length": self.greatest}
         return [f"{name}={limit}" for name, limit in limits.items() if limit is not None]
 
+    @property
+    def typed(self) -> str:
+        """The length in the field language, such as "[1:64]"; nothing where any will do."""
+        least, greatest = self.least, self.greatest
+        if least is None and greatest is None:
+            return ""
+        return f"[{least}]" if least == greatest else f"[{'' if least is None else least}:{greatest or ''}]"
+
     def nearest(self, length: int) -> int:
         """The allowed length that is nearest to the given one."""
         if self.least is not None:
@@ -80,6 +88,17 @@ class Bounds:
 
     def items(self) -> list[tuple[str, Any]]:
         return [(name, limit) for name, limit in vars(self).items() if limit is not None]
+
+    def typed(self, name: str) -> str:
+        """A number of that type within these bounds, in the field language, such as "1 <= int <= 5"."""
+        low = {"ge": "<=", "gt": "<"}
+        before, after = "", ""
+        for sign, limit in self.items():
+            if sign in low and (self.le is not None or self.lt is not None):
+                before = f"{limit} {low[sign]} "
+            else:
+                after = f" {SIGNS[sign]} {limit}"
+        return f"{before}{name}{after}"
 
     def allow(self, number: Any) -> bool:
         return (
@@ -119,6 +138,11 @@ class Type:
     @property
     def annotation(self) -> str:
         """The type as Python source, on one line."""
+        raise NotImplementedError
+
+    @property
+    def typed(self) -> str:
+        """The type in the field language; a nested message by the name of its class."""
         raise NotImplementedError
 
     @property
@@ -169,6 +193,10 @@ class Scalar(Type):
     @property
     def annotation(self) -> str:
         return f"Annotated[{self.name}, msgspec.Meta({', '.join(self.meta)})]" if self.meta else self.name
+
+    @property
+    def typed(self) -> str:
+        return self.bounds.typed(self.name) + self.length.typed
 
     @property
     def names(self) -> set[str]:
@@ -240,6 +268,10 @@ class Choice(Type):
         return f"Literal[{', '.join(map(source, self.values))}]"
 
     @property
+    def typed(self) -> str:
+        return " | ".join(map(source, self.values))
+
+    @property
     def names(self) -> set[str]:
         return {"Literal"}
 
@@ -274,6 +306,10 @@ class Container(Type):
     def annotation(self) -> str:
         text = f"{self.bare}{self.item.annotation}]"
         return f"Annotated[{text}, msgspec.Meta({', '.join(self.length.meta())})]" if self.length.meta() else text
+
+    @property
+    def typed(self) -> str:
+        return f"{self.bare}{self.item.typed}]{self.length.typed}"
 
     @property
     def parts(self) -> tuple[Type, ...]:
@@ -318,6 +354,10 @@ class Nullable(Type):
         return f"{self.item.annotation} | None"
 
     @property
+    def typed(self) -> str:
+        return f"{self.item.typed} | None"
+
+    @property
     def parts(self) -> tuple[Type, ...]:
         return (self.item,)
 
@@ -353,12 +393,6 @@ class Field:
         return None if self.default is None else ast.literal_eval(self.default.removeprefix("Decimal"))
 
     @property
-    def checked_by_class(self) -> str:
-        """The bounds that the annotation does not say, such as "> 0, <= 1"."""
-        bounds = self.decimal.bounds.items() if self.decimal else []
-        return ", ".join(f"{SIGNS[name]} {limit}" for name, limit in bounds)
-
-    @property
     def decimal(self) -> Scalar | None:
         """The field's type, if it is a Decimal with bounds."""
         type_ = self.type.item if isinstance(self.type, Nullable) else self.type
@@ -374,6 +408,10 @@ class Message(Type):
 
     @property
     def annotation(self) -> str:
+        return self.class_name
+
+    @property
+    def typed(self) -> str:
         return self.class_name
 
     @property

@@ -218,7 +218,7 @@ def test_the_defaults_make_a_message_of_one_field(bake: Bake) -> None:
     assert json.loads(sources(bake())["messages/new_message.json"]) == {"orderId": "order-1"}
 
 
-def test_every_pair_of_choices_is_baked(bake: Bake) -> None:
+def test_every_pair_of_choices_is_baked() -> None:
     for one, other in itertools.combinations(CHOICES, 2):
         pairs = {(answers[one], answers[other]) for answers in COVERING}
         assert pairs == set(itertools.product(CHOICES[one], CHOICES[other]))

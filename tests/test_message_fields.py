@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from local_extensions import message_module
@@ -652,6 +652,18 @@ def broken(example: dict[str, Any], refusal: Refusal) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_valid_line_gives_a_module_that_does_what_it_says(text: str) -> None:
     check_line(text)
+
+
+@given(lines())
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_type_that_is_written_anew_is_the_same(text: str) -> None:
+    try:
+        fields = message_of(text).fields
+    except FieldFaults:
+        assume(False)  # names that meet, bounds that allow nothing
+    for field in fields:
+        if not list(message_module._nested(field.type)):
+            assert parse_fields(f"{field.name}: {field.type.typed}")[0].type == field.type
 
 
 @pytest.mark.wide

@@ -400,7 +400,8 @@ def _as_number(text: str, value: int | float | str, type_name: str) -> int | flo
         return value if type(value) is int and abs(value) <= LARGEST_NUMBER else None
     try:
         if type_name == "float":
-            return float(value) if math.isfinite(float(value)) else None
+            finite = float(value) + 0.0  # -0.0 becomes 0.0: typing takes annotations with the two for the same
+            return finite if math.isfinite(finite) else None
         number = Decimal(value if type(value) is int else re.sub(r"[\s_()]", "", text))
     except (InvalidOperation, OverflowError):
         return None

@@ -34,6 +34,10 @@ def test_bytes_have_the_length_of_their_base64(least: int, greatest: int) -> Non
     check_schema(message_of(f"raw: bytes[{least}:{greatest}]"))
 
 
+def test_there_is_one_zero() -> None:
+    check_schema(message_of("a: float >= 0.0, b: float >= -0.0, c: float < 0.0 = -0.5, d: float = -0.0"))
+
+
 DEFAULTED = (
     STRINGS.map(lambda text: f"str = {text}")
     | SMALL_INTS.map(lambda number: f"int | None = {number}")

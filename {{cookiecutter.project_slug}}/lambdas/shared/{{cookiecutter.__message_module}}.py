@@ -22,4 +22,4 @@ def handle(message: {{ message.class_name }}) -> None:
     Any exception means that it was not done: the message goes back to the queue and comes again.
     """
     # Your business logic goes here. A message may come more than once, so let twice do no harm.
-    logger.info("{{ cookiecutter.__message_module.replace("_", " ") | capitalize }} is for %s", message.{{ message.fields[0].name }})
+    logger.info("New message is for %s", message.{{ message.fields[0].name }})

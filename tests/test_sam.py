@@ -1,10 +1,8 @@
 """The stack: SAM validates it, builds it for its runtime and architecture, and the result is complete."""
 
-import json
 import sys
 from typing import Any
 
-import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
@@ -30,26 +28,6 @@ def test_the_template_holds_the_answers(bake: Bake, batch_size: str) -> None:
     assert queue["VisibilityTimeout"] == 6 * function["Timeout"] + window
     assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
     assert function["LoggingConfig"]["LogFormat"] == "JSON"
-
-
-@posix
-def test_make_send_puts_the_sample_message_into_the_queue_of_the_stack(bake: Bake, endpoint: str) -> None:
-    project = bake(message_name="PaymentReceived", message_fields="payment_id: str, amount: float, express: bool")
-    queues = {name: queue for name, queue in resources(project).items() if queue["Type"] == "AWS::SQS::Queue"}
-    outputs = {"PaymentReceivedQueueUrl": {"Value": {"Ref": "PaymentReceivedQueue"}}}
-    region = "il-central-1"  # where the AWS CLI 1 heeds AWS_ENDPOINT_URL for SQS; in older regions it does not
-    cloudformation = boto3.client("cloudformation", region, endpoint_url=endpoint)
-    cloudformation.create_stack(
-        StackName="order-events", TemplateBody=json.dumps({"Resources": queues, "Outputs": outputs})
-    )
-    project.run("make", "send", AWS_ENDPOINT_URL=endpoint, AWS_DEFAULT_REGION=region)
-
-    (stack,) = cloudformation.describe_stacks(StackName="order-events")["Stacks"]
-    (output,) = stack["Outputs"]
-    sqs = boto3.client("sqs", region, endpoint_url=endpoint)
-    (message,) = sqs.receive_message(QueueUrl=output["OutputValue"])["Messages"]
-    sample = (project.path / "messages" / "payment_received.json").read_text("utf-8")
-    assert json.loads(message["Body"]) == json.loads(sample)
 
 
 def test_github_takes_our_own_workflow() -> None:

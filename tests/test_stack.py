@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from local.aws import EmbeddedAws
+from samtranslator.yaml_helper import yaml_parse
 
 from tests.conftest import CHOICES, Bake, Project
 
@@ -26,6 +27,24 @@ def template_test(project: Project) -> ModuleType:
 
 def source(project: Project) -> str:
     return (project.path / "template.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("batch_size", ["1", "11", "10000"])
+def test_the_template_holds_the_answers(bake: Bake, batch_size: str) -> None:
+    project = bake(batch_size=batch_size, project_name='Zoë\'s: "orders" # 1')
+    assert "is a valid SAM Template" in project.run("sam", "validate")
+
+    resources = yaml_parse(source(project))["Resources"]
+    queue = resources["NewMessageQueue"]["Properties"]
+    function = resources["NewMessageProcessorFunction"]["Properties"]
+    mapping = function["Events"]["NewMessageQueue"]["Properties"]
+    window = mapping.get("MaximumBatchingWindowInSeconds", 0)
+    assert mapping["BatchSize"] == int(batch_size)
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert (window >= 1) == (int(batch_size) > 10)
+    assert queue["VisibilityTimeout"] == 6 * function["Timeout"] + window
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert function["LoggingConfig"]["LogFormat"] == "JSON"
 
 
 # --- rules -------------------------------------------------------------------------------------

@@ -1,29 +1,18 @@
-"""A baked project as the tests see it, and an environment in which nothing reaches a real AWS account."""
+"""The environment of the tests, in which nothing reaches a real AWS account, and their shared fixtures."""
 
 import functools
-import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
 
-from local_extensions.answers import choices
+from tests.support.projects import DEFAULTS, QUESTIONS, ROOT, Bake, Project, run
 
 sys.dont_write_bytecode = True  # what tests import of the template would leave files in it, to be baked
-
-ROOT = Path(__file__).parents[1]
-QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
-CHOICES = choices()
-DEFAULTS = {name: choices[0] for name, choices in CHOICES.items()}
-
-posix = pytest.mark.skipif(os.name == "nt", reason="for a system with make and signals")
-linux = pytest.mark.skipif(sys.platform != "linux", reason="for Linux, as Lambda runs it")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,42 +62,6 @@ def with_python(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dic
         }
 
     return with_python
-
-
-@dataclass(frozen=True)
-class Project:
-    """A baked project, the answers it came from (every choice among them), and its files (later runs add caches)."""
-
-    path: Path
-    answers: Mapping[str, str]
-    files: list[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        found = [path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file()]
-        object.__setattr__(self, "files", sorted(found))
-
-    def run(self, *command: str, **env: str) -> str:
-        """Run a command in the project, expect it to succeed, and return what it printed."""
-        done = run(*command, cwd=self.path, **env)
-        assert done.returncode == 0, f"{' '.join(command)} failed for {dict(self.answers)}:\n{done.stdout}"
-        return done.stdout
-
-
-Bake = Callable[..., Project]
-
-
-def run(*command: str, cwd: Path, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; its errors are in `stdout`, where they came."""
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **env},
-        input=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-    )
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from local_extensions import answers
 from local_extensions.field_types import snake_case
 from local_extensions.message_module import TAKEN_CLASS_NAMES
-from tests.conftest import QUESTIONS, Bake
+from tests.support.projects import QUESTIONS, Bake
 
 GOOD = {
     "project_name": "Order Events",

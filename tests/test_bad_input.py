@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import CHOICES, QUESTIONS, ROOT, run
+from tests.support.projects import CHOICES, QUESTIONS, ROOT, run
 
 BATCH_SIZE_FAULT = "batch_size: '{}' is no batch size of a standard queue; allowed: a whole number from 1 to 10000"
 CASES: list[tuple[str, str, list[str]]] = [

@@ -16,11 +16,9 @@ from markdown_it import MarkdownIt
 
 from local_extensions.field_types import snake_case
 from scripts.machine import ARCHITECTURE, RUNTIME
-from tests.cases import CASES, COVERING, WITH_INTEGRATION_TESTS
-from tests.conftest import CHOICES, ROOT, Bake, Project, posix, python_of, run
-from tests.running import running_local
-
-TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+from tests.support.cases import CASES, COVERING, WITH_INTEGRATION_TESTS
+from tests.support.projects import CHOICES, ROOT, TEMPLATE, Bake, Project, posix, python_of, run
+from tests.support.running import running_local
 
 # What the architectures are called in the names of binaries.
 MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
@@ -161,7 +159,7 @@ def test_sam_validates_and_builds_it(project: Project, request: pytest.FixtureRe
     interpreter = python_of(project.answers["runtime"])
     if interpreter and sys.platform == "linux" and project.answers["architecture"] == ARCHITECTURE:
         event = (project.path / "events" / "one_broken.json").read_text("utf-8")
-        invoke = (str(ROOT / "tests" / "invoke.py"), str(artifact), f"{module}_processor.app.handler")
+        invoke = (str(ROOT / "tests" / "support" / "invoke.py"), str(artifact), f"{module}_processor.app.handler")
         done = run(str(interpreter), "-I", "-S", *invoke, cwd=artifact.parent, stdin=event)
         assert done.returncode == 0, done.stdout
         broken = json.loads(event)["Records"][1]["messageId"]

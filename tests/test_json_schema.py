@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from local_extensions.field_types import Message
 from local_extensions.json_schema import DIALECT, json_schema
 from local_extensions.message_fields import FieldFaults
-from tests.cases import MANY, ORDER, PAYMENT, TELEMETRY
+from tests.support.cases import MANY, ORDER, PAYMENT, TELEMETRY
 from tests.test_message_fields import FLOATS, SMALL_INTS, STRINGS, broken, class_of, lines, message_of
 
 # --- what msgspec gives ------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from scripts.machine import ARCHITECTURE, RUNTIME
-from tests.conftest import Bake, Project
-from tests.runtime_api import LambdaFunction
+from tests.support.projects import Bake, Project
+from tests.support.runtime_api import LambdaFunction
 
 pytest.importorskip("awslambdaric", reason="Lambda's runtime client is for Linux")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Bake, Project, linux, posix, run
-from tests.running import running_local
+from tests.support.projects import ROOT, Bake, Project, linux, posix, run
+from tests.support.running import running_local
 
 LOCAL = (sys.executable, "-m", "local", "--plain")
 

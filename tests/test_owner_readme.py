@@ -17,9 +17,9 @@ from moto.core.responses import ActionResult
 from moto.sqs.responses import SQSResponse
 
 from scripts.machine import ARCHITECTURE, RUNTIME
-from tests.cases import ORDER
-from tests.conftest import Bake, Project, posix, run
-from tests.running import running, running_local
+from tests.support.cases import ORDER
+from tests.support.projects import Bake, Project, posix, run
+from tests.support.running import running, running_local
 
 pytestmark = posix
 

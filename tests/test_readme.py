@@ -11,7 +11,7 @@ from local_extensions import message_module
 from local_extensions.field_types import Message
 from local_extensions.message_fields import parse_fields
 from scripts.picture import picture
-from tests.conftest import CHOICES, QUESTIONS, ROOT, Bake, Project, run
+from tests.support.projects import CHOICES, QUESTIONS, ROOT, Bake, Project, run
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)

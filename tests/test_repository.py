@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT, linux, posix, run
+from tests.support.projects import ROOT, linux, posix, run
 
 
 def test_github_takes_our_own_workflow() -> None:

@@ -12,7 +12,7 @@ import pytest
 from local.aws import EmbeddedAws
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.conftest import CHOICES, Bake, Project
+from tests.support.projects import CHOICES, Bake, Project
 
 
 def template_test(project: Project) -> ModuleType:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import CHOICES, QUESTIONS, ROOT, Bake, Project, run
+from tests.support.projects import CHOICES, QUESTIONS, ROOT, Bake, Project, run
 
 # No answer is the default.
 ANSWERS = {

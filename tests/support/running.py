@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from tests.conftest import Project
+from tests.support.projects import Project
 
 SECONDS = 120  # after which they are killed
 

@@ -8,7 +8,7 @@ from allpairspy import AllPairs
 
 from local_extensions.message_fields import LONGEST_NAME
 from scripts.machine import RUNTIME
-from tests.conftest import CHOICES, DEFAULTS
+from tests.support.projects import CHOICES, DEFAULTS
 
 # --- combinations of choices, as cookiecutter.json has them --------------------------------------
 

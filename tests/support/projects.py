@@ -1,0 +1,59 @@
+"""A generated project as the tests see it, and how they run commands."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_extensions.answers import choices
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
+CHOICES = choices()
+DEFAULTS = {name: choices[0] for name, choices in CHOICES.items()}
+
+posix = pytest.mark.skipif(os.name == "nt", reason="needs make and POSIX signals")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, where Lambda runs")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A baked project, the answers it came from (every choice among them), and its files (later runs add caches)."""
+
+    path: Path
+    answers: Mapping[str, str]
+    files: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = [path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file()]
+        object.__setattr__(self, "files", sorted(found))
+
+    def run(self, *command: str, **env: str) -> str:
+        """Run a command in the project, expect it to succeed, and return what it printed."""
+        done = run(*command, cwd=self.path, **env)
+        assert done.returncode == 0, f"{' '.join(command)} failed for {dict(self.answers)}:\n{done.stdout}"
+        return done.stdout
+
+
+Bake = Callable[..., Project]
+
+
+def run(*command: str, cwd: Path, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; its errors are in `stdout`, where they came."""
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **env},
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )

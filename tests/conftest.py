@@ -1,6 +1,5 @@
 """The environment of the tests, in which nothing reaches a real AWS account, and their shared fixtures."""
 
-import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.support.projects import DEFAULTS, QUESTIONS, ROOT, Bake, Project, run
+from tests.support.projects import DEFAULTS, QUESTIONS, ROOT, Bake, Project, python_of
 
 sys.dont_write_bytecode = True  # what tests import of the template would leave files in it, to be baked
 
@@ -33,16 +32,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("NO_PROXY", "127.0.0.1")
         patch.setenv("MYPY_CACHE_DIR", str(config.parent / "mypy"))  # what is not the project's is read once
         yield
-
-
-@functools.cache
-def python_of(runtime: str) -> Path | None:
-    """A Python of that version, where this machine has one: found by uv, or among those of pyenv."""
-    version = runtime.removeprefix("python")
-    found = run("uv", "python", "find", "--quiet", "--no-python-downloads", version, cwd=Path.home())
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    paths = [Path(line) for line in found.stdout.splitlines()] if found.returncode == 0 else []
-    return next(iter([*paths, *pyenv.glob(f"versions/{version}.*/bin/{runtime}")]), None)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A generated project as the tests see it, and how they run commands."""
 
+import functools
 import json
 import os
 import subprocess
@@ -57,3 +58,13 @@ def run(*command: str, cwd: Path, stdin: str = "", **env: str) -> subprocess.Com
         text=True,
         encoding="utf-8",
     )
+
+
+@functools.cache
+def python_of(runtime: str) -> Path | None:
+    """A Python of that version, where this machine has one: found by uv, or among those of pyenv."""
+    version = runtime.removeprefix("python")
+    found = run("uv", "python", "find", "--quiet", "--no-python-downloads", version, cwd=Path.home())
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    paths = [Path(line) for line in found.stdout.splitlines()] if found.returncode == 0 else []
+    return next(iter([*paths, *pyenv.glob(f"versions/{version}.*/bin/{runtime}")]), None)

@@ -73,6 +73,7 @@ class TemplateFilters(Extension):
             "code": _code,
             "classes": message_module.classes,
             "definitions": message_module.definitions,
+            "example": Message.example,
             "imports": message_module.imports,
             "json": _json,
             "json_schema": json_schema.json_schema,

@@ -8,14 +8,15 @@ from typing import Any
 from local_extensions.answers import message
 
 
-def sqs_event(answers: Mapping[str, Any], *kinds: str) -> dict[str, Any]:
+def sqs_event(answers: Mapping[str, Any], *kinds_: str) -> dict[str, Any]:
     """An event with one record for each kind, "valid" or "broken".
 
     The shape is the one of `sam local generate-event sqs receive-message`.
     """
     sample = message(answers)
+    kinds = ["valid"]
     fifo = answers["queue_type"] == "fifo"
-    queue = f"{answers['project_slug']}-{sample.class_name}Queue{'.fifo' if fifo else ''}"
+    queue = f"{sample.class_name}Queue{'.fifo' if fifo else ''}"
     records = []
     for n, kind in enumerate(kinds, start=1):
         body = json.dumps(sample.example(n=n) if kind == "valid" else sample.broken_example(n), ensure_ascii=False)

@@ -1,8 +1,7 @@
-"""The generated project's shared/sqs.py against a model of the rules, on batches of any kind."""
+"""lambdas/sqs against a model of its rules, on batches of any kind."""
 
 import asyncio
 import json
-import selectors
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +12,19 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared import sqs, sqs_async
+from sqs import batch_handler
+from sqs.batch import RESERVE_SECONDS
+from sqs.log import logger
+
+from tests.support import records
+from tests.support.clock import ClockedContext, clocked
 
 # --- batches -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A message before it is one: in which group it is, and what happens to it."""
+    """A message to be: its group, and what happens to it."""
 
     group: str
     readable: bool
@@ -30,27 +34,16 @@ class Letter:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A batch, and the seconds there are until no further message may be started."""
+    """A batch, and the seconds in which messages may be started."""
 
     letters: list[Letter]
     fifo: bool
     seconds: float
 
     def event(self) -> dict[str, Any]:
-        """The event that Lambda makes of it."""
-        return {
-            "Records": [
-                {
-                    "messageId": f"id-{place}",
-                    "body": json.dumps(place) if letter.readable else json.dumps(str(place)),
-                    # A group on a standard queue makes it a fair queue, not an ordered one.
-                    "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": letter.group},
-                    "eventSource": "aws:sqs",
-                    "eventSourceARN": f"arn:aws:sqs:eu-west-1:123456789012:q{'.fifo' if self.fifo else ''}",
-                }
-                for place, letter in enumerate(self.letters)
-            ]
-        }
+        """Return the event that Lambda makes of it; a body that cannot be parsed is a text."""
+        bodies = [json.dumps(n if letter.readable else str(n)) for n, letter in enumerate(self.letters)]
+        return records.event(bodies, [letter.group for letter in self.letters], fifo=self.fifo)
 
 
 LETTERS = st.builds(
@@ -72,13 +65,13 @@ NAMES = (SUCCEEDED, "failedToParse", "failedToHandle", "heldBack", "outOfTime")
 
 @dataclass
 class Lane:
-    """Letters one after the other, as the rules have it."""
+    """Letters that follow one another, by the rules."""
 
     outcomes: dict[int, str]
     now: float = 0
 
     def add(self, place: int, letter: Letter, blocked: bool, end: float, cancels: bool) -> bool:
-        """Note what becomes of a letter. Returns whether it failed."""
+        """Note the outcome of a letter, and return whether it failed."""
         if self.now >= end:
             self.outcomes[place] = "outOfTime"
         elif blocked:
@@ -95,7 +88,7 @@ class Lane:
 
 
 def in_order(delivery: Delivery) -> dict[int, str]:
-    """What has to become of each letter if they are handled one by one."""
+    """Return the expected outcome of each letter if they are handled one by one."""
     lane, failed = Lane({}), set[str]()
     for place, letter in enumerate(delivery.letters):
         blocked = delivery.fifo and letter.group in failed
@@ -105,7 +98,7 @@ def in_order(delivery: Delivery) -> dict[int, str]:
 
 
 def concurrently(delivery: Delivery) -> dict[int, str]:
-    """What has to become of each letter if all groups, or all letters, go side by side."""
+    """Return the expected outcome of each letter if groups, or all letters, are handled at the same time."""
     outcomes: dict[int, str] = {}
     numbered = list(enumerate(delivery.letters))
     if delivery.fifo:
@@ -120,35 +113,8 @@ def concurrently(delivery: Delivery) -> dict[int, str]:
 # --- the code ----------------------------------------------------------------------------------
 
 
-class Clock:
-    """Time that passes when it is told to."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class LeapingSelector(selectors.DefaultSelector):
-    """Where an event loop would wait, its clock leaps."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
-        self.clock = clock
-
-    def select(self, timeout: float | None = None) -> Any:
-        self.clock.now += timeout or 0
-        return super().select(0)
-
-
-def leaping_loop(clock: Clock) -> asyncio.AbstractEventLoop:
-    loop = asyncio.SelectorEventLoop(LeapingSelector(clock))
-    loop.time = clock  # type: ignore[method-assign]
-    return loop
-
-
 class Processed(NamedTuple):
-    """What the code makes of a delivery."""
+    """What the code made of a delivery."""
 
     response: Any
     counts: dict[str, int]
@@ -156,61 +122,51 @@ class Processed(NamedTuple):
 
 
 def process(delivery: Delivery, *, asynchronous: bool) -> Processed:
-    clock = Clock()
-    begin = clock.now
     started: list[tuple[int, float]] = []
     summaries: list[dict[str, int]] = []
 
-    def start(place: int) -> Letter:
-        started.append((place, clock.now - begin))
-        return delivery.letters[place]
+    with clocked() as clock, pytest.MonkeyPatch.context() as patch:
+        begin = clock.now
 
-    def handle(place: int) -> None:
-        letter = start(place)
-        clock.now += letter.seconds
-        assert not letter.raises
+        def start(place: int) -> Letter:
+            started.append((place, clock.now - begin))
+            return delivery.letters[place]
 
-    async def handle_async(place: int) -> None:
-        letter = start(place)
-        await asyncio.sleep(letter.seconds)
-        assert not letter.raises
+        def handle(place: int) -> None:
+            letter = start(place)
+            clock.now += letter.seconds
+            assert not letter.raises
 
-    class Context:
-        def get_remaining_time_in_millis(self) -> int:
-            return round(1000 * (delivery.seconds + sqs.RESERVE_SECONDS))
+        async def handle_async(place: int) -> None:
+            letter = start(place)
+            await asyncio.sleep(letter.seconds)
+            assert not letter.raises
 
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        asyncio.Runner(loop_factory=lambda: leaping_loop(clock)) as runner,
-    ):
-        patch.setattr(sqs, "monotonic", clock)
-        patch.setattr(sqs_async, "monotonic", clock)
-        patch.setattr(sqs_async, "_runner", runner)
-        patch.setattr(sqs.logger, "info", lambda *_, extra: summaries.append(extra))
-        process_batch = sqs.batch_processor(msgspec.json.Decoder(int), handle_async if asynchronous else handle)
-        response = process_batch(delivery.event(), Context())
+        patch.setattr(logger, "info", lambda *_, extra: summaries.append(extra))
+        handler = batch_handler(int, handle_async if asynchronous else handle)
+        response = handler(delivery.event(), ClockedContext(clock, delivery.seconds + RESERVE_SECONDS))
     (counts,) = summaries
     return Processed(response, counts, started)
 
 
 @pytest.mark.parametrize(("asynchronous", "rules"), [(False, in_order), (True, concurrently)], ids=["def", "async def"])
 @given(delivery=DELIVERIES)
-def test_every_record_gets_the_outcome_that_the_rules_give_it(
+def test_every_record_has_the_outcome_of_the_model(
     asynchronous: bool, rules: Callable[[Delivery], dict[int, str]], delivery: Delivery
 ) -> None:
     outcomes = rules(delivery)
     done = process(delivery, asynchronous=asynchronous)
 
-    # What is reported, and what is left to be deleted
+    # The ids reported as failed; Lambda deletes the others
     failed = {f"id-{place}" for place, outcome in outcomes.items() if outcome != SUCCEEDED}
     ids = [f"id-{place}" for place in outcomes]
     assert settle(done.response, ids) == (set(ids) - failed, failed)
 
-    # What is counted
+    # The counts in the log
     expected = {"received": len(outcomes), **dict.fromkeys(NAMES, 0), **Counter(outcomes.values())}
     assert done.counts == expected
 
-    # What is started: each once, none too late, those of a group in their order
+    # Each message is started once and in time, and those of a group in their order
     places = [place for place, _ in done.started]
     assert len(places) == len(set(places))
     assert all(at < delivery.seconds for _, at in done.started)
@@ -227,7 +183,7 @@ def test_every_record_gets_the_outcome_that_the_rules_give_it(
 
 
 def settle(response: Any, ids: list[str]) -> tuple[set[str], set[str]]:
-    """What Lambda deletes from the queue, and what it leaves there, given a function's response.
+    """Return the ids that Lambda deletes from the queue and those that it leaves there, for a response.
 
     From "Reporting batch item failures" in
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
@@ -259,14 +215,14 @@ def settle(response: Any, ids: list[str]) -> tuple[set[str], set[str]]:
         ({"batchItemFailures": {1, 2}}, set()),
     ],
 )
-def test_the_contract_is_the_one_of_lambda(response: Any, deleted: set[str]) -> None:
+def test_contract_is_that_of_lambda(response: Any, deleted: set[str]) -> None:
     assert settle(response, ["a", "b"]) == (deleted, {"a", "b"} - deleted)
 
 
 # --- faults that others have -------------------------------------------------------------------
 
 
-def test_a_malformed_record_behind_a_failed_one_does_not_crash_a_fifo_batch() -> None:
+def test_malformed_record_after_a_failed_one_does_not_crash_a_fifo_batch() -> None:
     letters = [Letter("a", True, 0, raises=True), Letter("a", False, 0, False), Letter("b", True, 0, False)]
     done = process(Delivery(letters, fifo=True, seconds=9), asynchronous=False)
     assert settle(done.response, ["id-0", "id-1", "id-2"]) == ({"id-2"}, {"id-0", "id-1"})
@@ -274,22 +230,22 @@ def test_a_malformed_record_behind_a_failed_one_does_not_crash_a_fifo_batch() ->
 
 @pytest.mark.parametrize("fifo", [False, True])
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_batch_in_which_all_fail_is_reported_not_raised(fifo: bool, asynchronous: bool) -> None:
+def test_batch_in_which_all_fail_is_reported_not_raised(fifo: bool, asynchronous: bool) -> None:
     letters = [Letter("a", True, 0, raises=True), Letter("b", False, 0, False), Letter("c", True, 0, raises=True)]
     done = process(Delivery(letters, fifo, seconds=9), asynchronous=asynchronous)
     assert settle(done.response, ["id-0", "id-1", "id-2"]) == (set(), {"id-0", "id-1", "id-2"})
 
 
-def test_a_class_under_another_name_does_not_crash_the_batch_on_a_malformed_record() -> None:
+def test_malformed_record_does_not_crash_a_batch_of_a_class_with_another_name() -> None:
     class Titled(msgspec.Struct, tag="another name", rename={"number": "Number"}):
         number: int
 
     event = Delivery([Letter("a", False, 0, False)], fifo=False, seconds=9).event()
-    response = sqs.batch_processor(msgspec.json.Decoder(Titled), lambda message: None)(event, None)
+    response = batch_handler(Titled, lambda message: None)(event, None)
     assert settle(response, ["id-0"]) == (set(), {"id-0"})
 
 
-def test_a_timeout_in_the_seventh_of_ten_does_not_bring_back_the_first_six() -> None:
+def test_timeout_in_the_seventh_of_ten_does_not_return_the_first_six() -> None:
     letters = [Letter("a", True, seconds, False) for seconds in (1, 1, 1, 1, 1, 1, 99, 1, 1, 1)]
     done = process(Delivery(letters, fifo=False, seconds=8.5), asynchronous=True)
     ids = [f"id-{place}" for place in range(10)]

@@ -1,5 +1,5 @@
 {% set message = cookiecutter | message %}
-"""The domain: what a message is, and what is done with one. Knows nothing of SQS."""
+"""The domain: the message, and what to do with it. Knows nothing of SQS."""
 
 import logging
 {% for line in message | imports %}
@@ -17,9 +17,6 @@ logger = logging.getLogger(__name__)
 
 
 def handle(message: {{ message.class_name }}) -> None:
-    """Do what the message asks for.
-
-    Any exception means that it was not done: the message goes back to the queue and comes again.
-    """
-    # Your business logic goes here. A message may come more than once, so let twice do no harm.
-    logger.info("New message is for %s", message.{{ message.fields[0].name }})
+    """Process one message. If this raises an exception, the message is retried."""
+    # Your business logic goes here. SQS may deliver a message twice: the second time must do no harm.
+    logger.info("Handling the message for %s", message.{{ message.fields[0].name }})

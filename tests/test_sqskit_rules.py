@@ -1,0 +1,114 @@
+"""The rules for a stack: each one fails on a template that breaks it."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from sqs.batch import RESERVE_SECONDS
+from sqskit.rules import problems, silent_metrics
+
+from tests.support.projects import Bake
+
+MAPPING = "NewMessageProcessorFunctionNewMessageQueue"
+QUEUE = "NewMessageQueue"
+ROLE = "NewMessageProcessorRole"
+
+TOO_SHORT = f"{MAPPING}: the visibility timeout must be 6 x the function's timeout, plus the window"
+NOT_REPORTED = f"{MAPPING}: FunctionResponseTypes must be [ReportBatchItemFailures]"
+MIXED = f"{QUEUE}: a FIFO queue needs a FIFO dead-letter queue, a standard queue a standard one"
+
+
+def edited(bake: Bake, folder: Path, found: str, replacement: str, **answers: str) -> Path:
+    """Return a generated template in which the first of these texts is replaced."""
+    source = (bake(**answers).path / "template.yaml").read_text("utf-8")
+    assert found in source
+    path = folder / "template.yaml"
+    path.write_text(source.replace(found, replacement, 1), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("queue_type", ["standard", "fifo"])
+def test_generated_template_breaks_no_rule(bake: Bake, queue_type: str) -> None:
+    assert problems(bake(queue_type=queue_type).path / "template.yaml", RESERVE_SECONDS) == []
+
+
+@pytest.mark.parametrize(
+    ("queue_type", "found", "replacement", "rule"),
+    [
+        ("standard", "BatchSize: 10", "BatchSize: 11", f"{MAPPING}: a batch size above 10 needs a batching window"),
+        ("fifo", "BatchSize: 10", "BatchSize: 11", f"{MAPPING}: the batch size of a FIFO queue must be at most 10"),
+        ("fifo", "BatchSize: 10", "BatchSize: 10\n            MaximumBatchingWindowInSeconds: 1",
+         f"{MAPPING}: a FIFO queue cannot have a batching window"),
+        ("standard", "BatchSize: 10", "BatchSize: 10\n            MaximumBatchingWindowInSeconds: 1", TOO_SHORT),
+        ("standard", "VisibilityTimeout: 60", "VisibilityTimeout: 59", TOO_SHORT),
+        ("standard", "Timeout: 10", "Timeout: 1",
+         f"{MAPPING}: the function's timeout must be longer than its reserve, 1.0 s"),
+        ("standard", "Timeout: 10", "Timeout: 11", TOO_SHORT),
+        ("standard", "Period: 1209600", "Period: 345600",
+         f"{QUEUE}: the dead-letter queue must keep messages longer than the queue"),
+        ("standard",
+         "RedrivePolicy:\n        deadLetterTargetArn: !GetAtt NewMessageDLQ.Arn\n        maxReceiveCount: 5", "",
+         f"{MAPPING}: its queue needs a dead-letter queue"),
+        ("fifo", "-NewMessageQueue.fifo", "-NewMessageQueue", f"{QUEUE}: the name of a FIFO queue must end in .fifo"),
+        ("standard", "      Policies:",
+         "      ManagedPolicyArns: [arn:aws:iam::aws:policy/AdministratorAccess]\n      Policies:",
+         f"{ROLE}: its managed policy covers every queue of the account"),
+        ("standard", "maxReceiveCount: 5", "maxReceiveCount: 0", f"{QUEUE}: maxReceiveCount must be at least 1"),
+        ("standard", "FunctionResponseTypes: [ReportBatchItemFailures]", "", NOT_REPORTED),
+        ("standard", "[ReportBatchItemFailures]", "[ReportBatchItemFailure]", NOT_REPORTED),
+        ("standard", "sqs:GetQueueAttributes]\n                Resource: !GetAtt NewMessageQueue.Arn",
+         'sqs:GetQueueAttributes]\n                Resource: "*"', f"{ROLE}: it may use every queue of the account"),
+        ("standard", "Role: !GetAtt NewMessageProcessorRole.Arn", "",
+         f"{MAPPING.removesuffix(QUEUE)}Role: its managed policy covers every queue of the account"),
+        ("fifo", "DLQ.fifo\n      FifoQueue: true", "DLQ.fifo", MIXED),
+        ("standard", "MetricName: MessagesFailedToParse }", "MetricName: ParseFailures }",
+         "FailedMessagesAlarm: no metric filter makes the metric ParseFailures"),
+        ("standard", '"${AWS::StackName}", "MessagesReceived"', '"${AWS::StackName}", "Received"',
+         "Dashboard: no metric filter makes the metric Received"),
+    ],
+)  # fmt: skip
+def test_broken_rule_is_reported(
+    bake: Bake, tmp_path: Path, queue_type: str, found: str, replacement: str, rule: str
+) -> None:
+    assert rule in problems(edited(bake, tmp_path, found, replacement, queue_type=queue_type), RESERVE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("found", "replacement"),
+    [
+        ("Threshold: 600", "Threshold: many"),
+        ("RetentionInDays: 30", "RetentionInDays: 31"),
+        ("Statistic: Sum", "Statistic: All"),
+    ],
+)
+def test_fault_that_cfn_lint_finds_is_reported(bake: Bake, tmp_path: Path, found: str, replacement: str) -> None:
+    assert problems(edited(bake, tmp_path, found, replacement), RESERVE_SECONDS)
+
+
+def logged(name: str, **fields: int) -> list[logging.LogRecord]:
+    return [logging.makeLogRecord({"name": name, **fields})]
+
+
+FIELDS = {"received": 1, "succeeded": 1, "failedToParse": 0, "failedToHandle": 0, "outOfTime": 0}
+
+
+def test_metrics_of_the_logged_fields_are_found(bake: Bake) -> None:
+    assert silent_metrics(bake().path / "template.yaml", logged("sqs", **FIELDS)) == []
+
+
+def test_field_that_is_no_longer_logged_silences_its_metric(bake: Bake) -> None:
+    rest = {name: value for name, value in FIELDS.items() if name != "received"}
+    assert silent_metrics(bake().path / "template.yaml", logged("sqs", **rest)) == [
+        "MessagesReceivedMetric: no line of the logger 'sqs' has the field 'received'"
+    ]
+
+
+def test_renamed_logger_silences_every_metric(bake: Bake) -> None:
+    assert len(silent_metrics(bake().path / "template.yaml", logged("queue", **FIELDS))) == len(FIELDS)
+
+
+def test_filter_of_another_form_counts_as_silent(bake: Bake, tmp_path: Path) -> None:
+    template = edited(bake, tmp_path, "'{ ($.logger = \"sqs\") && ($.received = *) }'", "'{ $.received = * }'")
+    assert silent_metrics(template, logged("sqs", **FIELDS)) == [
+        "MessagesReceivedMetric: no line of the logger '' has the field '{ $.received = * }'"
+    ]

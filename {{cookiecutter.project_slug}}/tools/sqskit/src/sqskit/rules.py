@@ -31,18 +31,23 @@ def problems(template: Path, reserve_seconds: float) -> list[str]:
 
 
 def silent_metrics(template: Path, lines: Iterable[logging.LogRecord]) -> list[str]:
-    """Return the metric filters of a SAM template that find nothing in the log lines of a batch.
-
-    A filter selects lines by the name of their logger and by a field, as in
-    `{ ($.logger = "sqs") && ($.received = *) }`.
-    """
-    lines = list(lines)
+    """Return the metric filters of a SAM template that match no line logged for a batch."""
     stack = Stack(transformed(template.read_text("utf-8")))
+    lines = list(lines)
+    patterns = {
+        name: metric["FilterPattern"] for name, metric in stack.of_type("AWS::Logs::MetricFilter")
+    }
     return [
-        f"{name}: no line of the logger {logger!r} has the field {field!r}"
-        for name, (logger, field) in stack.selected_fields()
-        if not any(line.name == logger and hasattr(line, field) for line in lines)
+        f"{name}: no log line matches {pattern}"
+        for name, pattern in patterns.items()
+        if not any(matches(pattern, line) for line in lines)
     ]
+
+
+def matches(pattern: str, line: logging.LogRecord) -> bool:
+    """Tell whether a filter such as `{ ($.logger = "sqs") && ($.received = *) }` selects a line."""
+    found = re.fullmatch(r'\{ \(\$\.logger = "(.+)"\) && \(\$\.(\w+) = \*\) \}', pattern)
+    return bool(found) and line.name == found[1] and hasattr(line, found[2])
 
 
 class Stack:
@@ -105,13 +110,6 @@ class Stack:
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield "FunctionResponseTypes must be [ReportBatchItemFailures]"
 
-    def selected_fields(self) -> Iterator[tuple[str, tuple[str, str]]]:
-        """Yield each metric filter's logical id, and the logger and the field that it selects."""
-        pattern = re.compile(r'\{ \(\$\.logger = "(.+)"\) && \(\$\.(\w+) = \*\) \}')
-        for name, metric in self.of_type("AWS::Logs::MetricFilter"):
-            found = pattern.fullmatch(metric["FilterPattern"])
-            yield name, (found[1], found[2]) if found else ("", metric["FilterPattern"])
-
     def metric_faults(self) -> Iterator[str]:
         """Find alarms and dashboards that show a metric of the stack that no filter makes."""
         made = {
@@ -127,13 +125,13 @@ class Stack:
         """Yield the metrics in the namespace of the stack, with the resource that shows each."""
         own = {"Ref": "AWS::StackName"}
         for name, alarm in self.of_type("AWS::CloudWatch::Alarm"):
-            queries = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", [])
-                       if "MetricStat" in each]  # fmt: skip
-            yield from (
-                (name, metric["MetricName"])
-                for metric in [alarm, *queries]
-                if metric.get("Namespace") == own
-            )
+            queries = [
+                query["MetricStat"]["Metric"]
+                for query in alarm.get("Metrics", [])
+                if "MetricStat" in query
+            ]
+            metrics = [metric for metric in [alarm, *queries] if metric.get("Namespace") == own]
+            yield from ((name, metric["MetricName"]) for metric in metrics)
         for name, dashboard in self.of_type("AWS::CloudWatch::Dashboard"):
             body = json.dumps(dashboard["DashboardBody"]).replace('\\"', '"')
             yield from ((name, each) for each in re.findall(r'"\${AWS::StackName}", "(\w+)"', body))

@@ -1,55 +1,57 @@
-# The front door. Everything is installed into .venv; nothing is needed but python3, make and git.
+# Everything is installed into .venv; only python3, make and git are needed.
 
 PYTHON ?= python3
 BIN := .venv/bin
+ROOMS := "{{cookiecutter.project_slug}}/lambdas/sqs" "{{cookiecutter.project_slug}}/tools"
 
-.PHONY: demo test test-all lint bench picture examples lock clean
+.PHONY: help demo test test-all quick lint bench picture examples lock clean
 
-# Generate a project, build it and let it process messages from a queue.
-demo: .venv/ready
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/ready ## generate a project, build it, and let it process messages from a queue
 	@$(BIN)/python -m scripts.demo
 
-# Everything that must hold before a change lands.
-test: lint
+test: lint ## everything that must pass before a change lands
 	$(BIN)/pytest -n 2 -m "not wide"
 
-# The same, and the sweeps that take long.
-test-all: lint
+test-all: lint ## the same, and the slow sweeps
 	$(BIN)/pytest -n 2
 
-# Our own code; the template is linted as rendered, by the tests.
-lint: .venv/ready
+quick: lint ## lint, and the tests that bake at most one project
+	$(BIN)/pytest -n 2 -m "not slow and not wide"
+
+# The rooms of the generated project that contain no Jinja are linted in place, by its own rules.
+lint: .venv/ready ## check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/ruff check --config examples/order-events/pyproject.toml $(ROOMS)
+	$(BIN)/ruff format --check --config examples/order-events/pyproject.toml $(ROOMS)
 	$(BIN)/mypy
 
-# Measure the generated project beside what people would use instead.
-bench: .venv/bench/ready
+bench: .venv/bench/ready ## measure the generated project beside Powertools
 	@$(BIN)/python -m benchmarks.bench
 
-# Draw the picture in the README, from a run of the demo.
-picture: .venv/ready
+picture: .venv/ready ## draw the picture in the README from a run of the demo
 	@$(BIN)/python -m scripts.picture
 
-# Render the project that people can look at before they generate one of their own.
-examples: .venv/ready
+examples: .venv/ready ## render the example project
 	rm -rf examples
 	$(BIN)/cookiecutter . --no-input --default-config --output-dir examples message_fields='$(FIELDS)' > /dev/null
 
-# The first example in the README.
+# The first example in the README
 FIELDS := order_id: UUID, items: list[{sku: str[1:32], quantity: int >= 1, note: str | None = None}][1:100]
 
-# Pin what the development group of pyproject.toml brings along.
-lock: .venv/ready
+lock: .venv/ready ## pin everything that the development group of pyproject.toml depends on
 	$(BIN)/uv pip compile --quiet --upgrade --group dev --universal --python-version 3.11 \
 		--no-annotate --no-header --output-file requirements-dev.txt
 
-clean:
+clean: ## remove what was installed, and the demo's project
 	rm -rf .venv demo
 
 .venv/ready: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed as $(PYTHON); make PYTHON=... names another one." >&2; exit 1; }
+		{ echo "error: $(PYTHON) is too old or missing; name Python 3.11 or newer with make PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"
 	$(BIN)/uv pip install --quiet --python .venv --requirement requirements-dev.txt

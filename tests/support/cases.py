@@ -1,7 +1,8 @@
-"""The answers that are baked and looked at from all sides."""
+"""The answers that are baked and checked from all sides."""
 
 import itertools
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from allpairspy import AllPairs
@@ -10,7 +11,7 @@ from local_extensions.message_fields import LONGEST_NAME
 from scripts.machine import RUNTIME
 from tests.support.projects import CHOICES, DEFAULTS
 
-# --- combinations of choices, as cookiecutter.json has them --------------------------------------
+# --- combinations of the choices in cookiecutter.json --------------------------------------------
 
 FLIPS = [{**DEFAULTS, name: choice} for name, choices in CHOICES.items() for choice in choices[1:]]
 
@@ -21,7 +22,7 @@ def of_values(rows: Iterable[Iterable[str]]) -> list[dict[str, str]]:
 
 PRODUCT = of_values(itertools.product(*CHOICES.values()))
 
-# The defaults, each other choice once, and what is missing of all pairs: any two questions change template.yaml.
+# The defaults, each other choice once, and the missing pairs: any two questions can change template.yaml.
 COVERING = [DEFAULTS, *FLIPS]
 COVERING += of_values(
     AllPairs(list(CHOICES.values()), previously_tested=[list(answers.values()) for answers in COVERING])
@@ -29,7 +30,7 @@ COVERING += of_values(
 
 
 def name_of(combination: dict[str, str]) -> str:
-    """What differs from the defaults."""
+    """Name the answers that differ from the defaults."""
     changed = [f"{name}={choice}" for name, choice in combination.items() if choice != DEFAULTS[name]]
     return " ".join(changed) or "defaults"
 
@@ -68,11 +69,8 @@ TYPED: dict[str, dict[str, str]] = {
     },
     "shortest names": {"project_slug": "a", "message_name": "A", "message_fields": "a: bool"},
     "names of a dependency": {"project_slug": "pytest", "message_name": "Logging", "message_fields": "logger: str"},
-    "a name behind sqs": {"message_name": "TestResult", "message_fields": "added_later: str"},
+    "a name after sqs": {"message_name": "TestResult", "message_fields": "added_later: str"},
 }
-
-# The integration tests have little to do with the answers: they take their time only where they do.
-WITH_INTEGRATION_TESTS = {"OrderPlaced", "TelemetryReading"}
 
 CASES = [
     *(pytest.param(answers, id=name_of(answers)) for answers in COVERING),
@@ -83,3 +81,15 @@ CASES = [
         if answers not in COVERING
     ),
 ]
+
+
+def cases(*questions: str) -> list[Any]:
+    """Return the cases that differ in their answers to these questions.
+
+    A check that depends on no other answer does not have to run for the rest.
+    """
+    different: dict[tuple[str | None, ...], Any] = {}
+    for case in CASES:
+        (answers,) = case.values
+        different.setdefault(tuple(answers.get(name, DEFAULTS.get(name)) for name in questions), case)
+    return list(different.values())

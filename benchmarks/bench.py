@@ -1,7 +1,7 @@
-"""Measures the generated project beside what people would use instead, and prints a table of ratios.
+"""Measure the generated project beside Powertools, and print a table of ratios.
 
-Both sides process the same events in the same run, taking turns. Each figure is the median of the turns' ratios.
-Run it with `make bench`, which installs the peers; it writes nothing that stays.
+Both sides process the same events in the same run and take turns. Each figure is the median of the ratios of all turns.
+`make bench` installs the peer and runs this.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 
 from scripts.machine import ARCHITECTURE, RUNTIME
+from tests.support import records
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -44,6 +45,7 @@ Processor = Callable[[dict[str, Any], Any], Any]
 def main() -> None:
     if sys.platform != "linux":
         sys.exit("The benchmark needs Linux: it runs what Lambda runs.")
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     sys.path.insert(0, str(INSTALLED / "peers"))
     with TemporaryDirectory() as folder:
         ours, theirs = generated_project(Path(folder)), peer_project(Path(folder))
@@ -58,7 +60,7 @@ def main() -> None:
 
 
 def generated_project(folder: Path) -> Path:
-    """A project as the template makes it, but its handler does nothing."""
+    """Generate a project whose handler does nothing."""
     answers = [f"{name}={answer}" for name, answer in ANSWERS.items()]
     run("cookiecutter", str(ROOT), "--no-input", "--default-config", *answers, cwd=folder)
     module = folder / "Orders" / "lambdas" / "shared" / "order.py"
@@ -68,7 +70,7 @@ def generated_project(folder: Path) -> Path:
 
 
 def peer_project(folder: Path) -> Path:
-    """The same with Powertools and Pydantic, for the same runtime and architecture."""
+    """Make the same with Powertools and Pydantic, for the same runtime and architecture."""
     project = folder / "powertools"
     shutil.copytree(HERE / "powertools", project)
     template = project / "template.yaml"
@@ -83,7 +85,7 @@ def peer_version() -> str:
 
 
 def bare_loop(decoder: msgspec.json.Decoder[Any], handle: Callable[[Any], None]) -> Processor:
-    """The floor: decode and handle each body, and note which failed. No checks, no order, no deadline, no log."""
+    """Make the floor: decode and handle each body, note which failed; no checks, order, deadline or log."""
 
     def process(event: dict[str, Any], context: Any) -> Any:
         failed = []
@@ -98,41 +100,24 @@ def bare_loop(decoder: msgspec.json.Decoder[Any], handle: Callable[[Any], None])
     return process
 
 
-def event(size: int) -> dict[str, Any]:
-    """A batch as SQS sends it, with every tenth message broken."""
-    return {
-        "Records": [
+def orders(size: int) -> dict[str, Any]:
+    """Return a batch as SQS sends it, with every tenth message broken."""
+    return records.event(
+        json.dumps(
             {
-                "messageId": f"059f36b4-87a3-44ab-83d2-{place:012}",
-                "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a" * 8,
-                "body": json.dumps(
-                    {
-                        "orderId": f"order-{place}",
-                        "quantity": "three" if place % 10 == 3 else 3,
-                        "amount": "12.50",
-                        "placedAt": "2026-01-31T12:00:00Z",
-                        "tags": ["new", "gift"],
-                    }
-                ),
-                "attributes": {
-                    "ApproximateReceiveCount": "1",
-                    "SentTimestamp": "1545082649183",
-                    "SenderId": "AIDAIENQZJOLO23YVJ4VO",
-                    "ApproximateFirstReceiveTimestamp": "1545082649185",
-                },
-                "messageAttributes": {},
-                "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
-                "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:orders",
-                "awsRegion": "us-east-1",
+                "orderId": f"order-{place}",
+                "quantity": "three" if place % 10 == 3 else 3,
+                "amount": "12.50",
+                "placedAt": "2026-01-31T12:00:00Z",
+                "tags": ["new", "gift"],
             }
-            for place in range(size)
-        ]
-    }
+        )
+        for place in range(size)
+    )
 
 
 def context() -> Any:
-    """Lambda's own context object, of an invocation with 15 minutes to go."""
+    """Return Lambda's own context object, with 15 minutes left."""
     from awslambdaric.lambda_context import LambdaContext
 
     return LambdaContext("8476a536-e9f4-11e8-9739-2dfe598c3fcd", None, None, round(1000 * (time.time() + 900)))
@@ -143,20 +128,20 @@ def context() -> Any:
 
 def speed(ours: Path, theirs: Path) -> Iterator[tuple[str, str, str]]:
     sys.path[:0] = [str(ours / "lambdas"), str(theirs / "lambdas")]
-    module, sqs = importlib.import_module("shared.order"), importlib.import_module("shared.sqs")
+    module, sqs = importlib.import_module("shared.order"), importlib.import_module("sqs")
     template: Processor = importlib.import_module("order_processor.app").handler
     powertools: Processor = importlib.import_module("app").handler
     floor = bare_loop(msgspec.json.Decoder(module.Order), module.handle)
 
     with logging_off():
-        assert floor(event(100), context()) == template(event(100), context()) == powertools(event(100), context())
+        assert floor(orders(100), context()) == template(orders(100), context()) == powertools(orders(100), context())
         for size in (10, 10_000):
-            took = take_turns([template, powertools, floor], event(size))
+            took = take_turns([template, powertools, floor], orders(size))
             yield f"Powertools, a message in a batch of {size:,}", f"{ratio(took[1], took[0]):.1f} x faster", "8 x"
             yield f"bare loop, a message in a batch of {size:,}", f"{ratio(took[0], took[2]):.2f} x as long", "1.25 x"
     with logging_to_nowhere():
         for size in (10, 10_000):
-            took = take_turns([template, powertools], event(size))
+            took = take_turns([template, powertools], orders(size))
             yield f"Powertools, logs written, batch of {size:,}", f"{ratio(took[1], took[0]):.1f} x faster", ""
     with logging_off():
         for name, processor in (("", template), (", bare loop", floor)):
@@ -167,17 +152,17 @@ def speed(ours: Path, theirs: Path) -> Iterator[tuple[str, str, str]]:
 
         asynchronous = importlib.import_module("app_async")
         seconds = asynchronous.SECONDS
-        contenders = [sqs.batch_processor(msgspec.json.Decoder(module.Order), wait), asynchronous.handler]
-        took = take_turns(contenders, event(10), turns=20)
+        contenders = [sqs.batch_handler(module.Order, wait), asynchronous.handler]
+        took = take_turns(contenders, orders(10), turns=20)
         for name, times in zip(("async", "async, Powertools"), took, strict=True):
             yield f"{name}, 10 messages that wait 50 ms", f"{median(times) / seconds:.2f} x one wait", "1.3 x"
 
 
 def order() -> Iterator[tuple[str, str, str]]:
-    """What goes back of a FIFO message group whose second message fails and whose third is broken."""
-    sqs, module = importlib.import_module("shared.sqs"), importlib.import_module("shared.order")
+    """Count what is retried of a FIFO message group whose second message fails and whose third is broken."""
+    sqs, module = importlib.import_module("sqs"), importlib.import_module("shared.order")
     batches = importlib.import_module("aws_lambda_powertools.utilities.batch")
-    batch = event(4)  # the last of which is broken
+    batch = orders(4)  # the last of which is broken
     del batch["Records"][2]
     for place, record in enumerate(batch["Records"]):
         record["eventSourceARN"] += ".fifo"
@@ -189,30 +174,30 @@ def order() -> Iterator[tuple[str, str, str]]:
 
     powertools = batches.SqsFifoPartialProcessor(model=importlib.import_module("app").OrderRecord)
     with logging_off():
-        failed = sqs.batch_processor(msgspec.json.Decoder(module.Order), handle)(batch, context())["batchItemFailures"]
+        failed = sqs.batch_handler(module.Order, handle)(batch, context())["batchItemFailures"]
         try:
             batches.process_partial_response(batch, lambda record: handle(record.body), powertools, context())
-            theirs = "no more"
+            theirs = "the same"
         except Exception as error:
             theirs = f"all, by a {type(error).__name__}"
-    yield "FIFO, one fails and a broken one follows: back go", f"{len(failed)} of 3; with Powertools {theirs}", ""
+    yield "FIFO, one fails and a broken one follows: retried are", f"{len(failed)} of 3; with Powertools {theirs}", ""
 
 
 def growth(process: Processor) -> float:
-    """How much longer a message takes in the size of batch where it takes longest, than where it takes least."""
-    batches = [event(size) for size in SIZES]
+    """Return how much longer a message takes in the slowest size of batch than in the fastest."""
+    batches = [orders(size) for size in SIZES]
     turns = [[once(process, batch) / size for batch, size in zip(batches, SIZES, strict=True)] for _ in range(40)]
     return median(max(turn) / min(turn) for turn in turns)
 
 
 def take_turns(contenders: list[Processor], batch: dict[str, Any], turns: int = 40) -> list[list[float]]:
-    """Seconds a batch for each contender, once a turn."""
+    """Return the seconds a batch takes each contender, once a turn."""
     took = [[once(contender, batch) for contender in contenders] for _ in range(turns)]
     return [list(times) for times in zip(*took, strict=True)]
 
 
 def once(process: Processor, batch: dict[str, Any]) -> float:
-    """Seconds a batch, on average over a turn."""
+    """Return the seconds a batch takes, on average over a turn."""
     lambda_context = context()
     begin, calls = time.perf_counter(), 0
     while (passed := time.perf_counter() - begin) < SECONDS_PER_TURN or not calls:
@@ -235,7 +220,7 @@ def logging_off() -> Iterator[None]:
 
 @contextmanager
 def logging_to_nowhere() -> Iterator[None]:
-    """Lambda's JSON lines at level INFO, to a stream that forgets them."""
+    """Write Lambda's JSON lines at level INFO to a stream that forgets them."""
     from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 
     root = logging.getLogger()
@@ -273,7 +258,7 @@ def built(ours: Path, theirs: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def cold_start(artifact: Path, module: str) -> float:
-    """Seconds that Lambda's runtime client waits for the function's modules; they come without bytecode."""
+    """Return the seconds of importing the function's modules, without bytecode, over those of Lambda's client."""
     command = [sys.executable, "-I", "-S", "-B", "-c", COLD_START, str(artifact), str(INSTALLED / "runtime"), module]
     return float(run(*command, cwd=artifact))
 

@@ -15,7 +15,8 @@ from tests.support.projects import Bake, Project
 from tests.support.records import Event, event, failures
 from tests.support.runtime_api import LambdaFunction
 
-pytest.importorskip("awslambdaric", reason="Lambda's runtime client is for Linux")
+pytestmark = pytest.mark.slow
+pytest.importorskip("awslambdaric", reason="Lambda's runtime client needs Linux")
 
 HANDLE = """
 def handle(message: NewMessage) -> None:

@@ -1,4 +1,4 @@
-"""Every way to a project: whichever tool and version, the same answers give the same files."""
+"""Every way to generate a project: with each tool and version, the same answers give the same files."""
 
 import json
 import shutil
@@ -10,7 +10,9 @@ import pytest
 
 from tests.support.projects import CHOICES, QUESTIONS, ROOT, Bake, Project, run
 
-# No answer is the default.
+pytestmark = pytest.mark.slow
+
+# None of the answers is the default.
 ANSWERS = {
     "project_name": "Payments",
     "message_name": "PaymentReceived",
@@ -24,18 +26,18 @@ ANSWERS = {
 }
 GIVEN = [f"{name}={answer}" for name, answer in ANSWERS.items()]
 
-# The same at the prompts: a choice by its number, and the slug that is suggested.
+# The same answers typed at the prompts: a choice by its number, and the suggested slug.
 TYPED = "".join(
     f"{CHOICES[name].index(ANSWERS[name]) + 1 if name in CHOICES else ANSWERS.get(name, '')}\n"
     for name in QUESTIONS
     if not name.startswith("_")
 )
 
-URL = "https://github.com/org/repo.git"  # `gh:org/repo`; it leads to a repository on this machine
+URL = "https://github.com/org/repo.git"  # also `gh:org/repo`; git is told to look for it on this machine
 
 
 def tool(requirement: str, name: str, *more: str) -> list[str]:
-    """A tool of that version, in an environment of its own."""
+    """Return the command that runs a version of a tool in an environment of its own."""
     extra = [word for each in more for word in ("--with", each)]
     return ["uvx", "--quiet", "--python", sys.executable, *extra, "--from", requirement, name]
 
@@ -49,7 +51,7 @@ COOKIECUTTERS = {
 
 @pytest.fixture(autouse=True)
 def repository(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The template as a git repository, and a git that knows it by its URL, and nothing of the user's settings."""
+    """Put the template into a git repository, and let git find it by its URL, without the user's settings."""
     host = tmp_path_factory.mktemp("host")
     folder = host / "org" / "repo.git"
     folder.mkdir(parents=True)
@@ -81,7 +83,7 @@ def succeed(*command: str, cwd: Path, stdin: str = "") -> str:
 
 @pytest.fixture
 def ours(bake: Bake) -> dict[str, bytes]:
-    """The files that the answers give."""
+    """Return the files that the answers give."""
     return contents(bake(**ANSWERS).path, bake(**ANSWERS).files)
 
 
@@ -99,7 +101,7 @@ def assert_same(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
 
 @pytest.fixture
 def location(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) -> str:
-    """The template at a path, at a URL of git, or as a zip."""
+    """Return the template as a path, a git URL or a zip."""
     match request.param:
         case "path":
             return str(ROOT)
@@ -187,7 +189,7 @@ def test_sam_init_with_typed_answers(ours: dict[str, bytes], tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("cookiecutter", ["2.6.0", NEWEST])
-def test_cruft_brings_the_changes_of_the_template_and_keeps_the_owners(
+def test_cruft_brings_the_changes_of_the_template_and_keeps_those_of_the_owner(
     cookiecutter: str, repository: Path, ours: dict[str, bytes], tmp_path: Path
 ) -> None:
     cruft = tool("cruft==2.16.0", "cruft", f"cookiecutter=={cookiecutter}")
@@ -215,7 +217,7 @@ def test_cruft_brings_the_changes_of_the_template_and_keeps_the_owners(
 
     template = repository / "{{cookiecutter.project_slug}}"
     edit("template.yaml", "RetentionInDays: 30", "RetentionInDays: 90", template)
-    edit("lambdas/shared/sqs.py", '"""SQS:', '"""Changed. SQS:', template)
+    edit("lambdas/sqs/__init__.py", '"""Batches', '"""Changed. Batches', template)
     edit(
         "cookiecutter.json", '    "sam_builder": [', '    "colour": ["red", "blue"],\n    "sam_builder": [', repository
     )
@@ -228,7 +230,7 @@ def test_cruft_brings_the_changes_of_the_template_and_keeps_the_owners(
     updated = contents(project)
     assert not [name for name in updated if name.endswith((".rej", ".orig"))]
     assert updated["red.txt"] == b"PaymentReceived\n"
-    assert updated["lambdas/shared/sqs.py"].startswith(b'"""Changed. SQS:')
+    assert updated["lambdas/sqs/__init__.py"].startswith(b'"""Changed. Batches')
     assert b"RetentionInDays: 90" in updated["template.yaml"]
     assert b"RetentionInDays: 90" not in edited["template.yaml"]
     restored = updated["template.yaml"].replace(b"RetentionInDays: 90", b"RetentionInDays: 30")

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 
 import inspect
 import math
-from collections import Counter
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, NamedTuple, Protocol, TypedDict
@@ -83,8 +82,8 @@ class Batch:
 
     def response(self) -> BatchResponse:
         """Log the counts, and name each message that goes back once."""
-        log_summary(len(self.records), Counter(returned.cause for returned in self.returned))
-        ids = dict.fromkeys(returned.record["messageId"] for returned in self.returned)
+        log_summary(len(self.records), (cause for _, cause in self.returned))
+        ids = dict.fromkeys(record["messageId"] for record, _ in self.returned)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in ids]}
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 from sqs.parsing import parse_error
@@ -29,13 +30,14 @@ def log_failure(record: Record, cause: Cause, error: BaseException) -> None:
         logger.error(text, message_id, count, type(error).__name__, extra=extra)
 
 
-def log_summary(received: int, causes: Counter[Cause]) -> None:
-    """Write one line with the counts of a batch."""
+def log_summary(received: int, causes: Iterable[Cause]) -> None:
+    """Write one line with the counts of a batch, given why each returned message goes back."""
     if not logger.isEnabledFor(logging.WARNING):
         return
-    succeeded = received - causes.total()
+    returned = Counter(causes)
+    succeeded = received - returned.total()
     counts = {"received": received, "succeeded": succeeded}
-    counts |= {cause: causes[cause] for cause in get_args(Cause)}
-    if causes["outOfTime"]:
-        logger.warning("No time was left for %d of %d messages", causes["outOfTime"], received)
+    counts |= {cause: returned[cause] for cause in get_args(Cause)}
+    if returned["outOfTime"]:
+        logger.warning("No time was left for %d of %d messages", returned["outOfTime"], received)
     logger.info("%d of %d messages succeeded", succeeded, received, extra=counts)

@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""The claims and commands of the README."""
 
 import re
 import shlex
@@ -15,70 +15,72 @@ from tests.support.projects import CHOICES, QUESTIONS, ROOT, Bake, Project, run
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-EXAMPLES = [text.strip() for language, text in BLOCKS if language == "python" and "class " not in text]
+PYTHON = [text for language, text in BLOCKS if language == "python"]
+(EXAMPLE,) = (text.strip() for text in PYTHON if text.startswith("order_id"))
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of the table whose first heading is that."""
+    """Return the cells of the table whose first heading is this."""
     table = README.split(f"\n| {heading} |", 1)[1].split("\n\n", 1)[0]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table.splitlines()[2:]]
 
 
-def test_the_questions_are_all_there() -> None:
-    table = {question.strip("`"): takes for question, _, takes in rows("question")}
+def test_table_has_every_question_and_choice() -> None:
+    table = {question.strip("`"): accepts for question, _, accepts in rows("question")}
     assert list(table) == [name for name in QUESTIONS if not name.startswith("_")]
     for name, choices in CHOICES.items():
         assert re.findall(r"`(.*?)`", table[name]) == choices
 
 
-def test_every_type_of_the_table_is_read() -> None:
-    types = [text.replace("\\|", "|") for row in rows("you write") for text in re.findall(r"`(.*?)`", row[0])]
-    assert len(types) == 24
-    for text in types:
-        assert parse_fields(f"field: {text}")
-
-
-@pytest.mark.parametrize("text", EXAMPLES)
-def test_every_example_is_read(text: str) -> None:
-    assert parse_fields(text)
-
-
-def test_there_are_three_examples() -> None:
-    assert len(EXAMPLES) == 3
-
-
-def test_the_class_shown_is_the_one_generated() -> None:
-    (shown,) = (text for language, text in BLOCKS if language == "python" and "class " in text)
-    message = Message("NewMessage", parse_fields(EXAMPLES[0], "NewMessage"))
+def test_class_is_the_generated_one() -> None:
+    (shown,) = (text for text in PYTHON if "class " in text)
+    message = Message("NewMessage", parse_fields(EXAMPLE, "NewMessage"))
     assert shown == "\n\n\n".join(message_module.definitions(message)) + "\n"
 
 
-def test_the_faults_shown_are_what_is_printed(tmp_path: Path) -> None:
-    (block,) = (text for _, text in BLOCKS if text.startswith("$ cookiecutter . "))
+def test_entry_point_is_the_generated_one(bake: Bake) -> None:
+    app = (bake().path / "lambdas" / "new_message_processor" / "app.py").read_text("utf-8")
+    assert app in PYTHON
+
+
+def test_faults_are_what_is_printed(tmp_path: Path) -> None:
+    (block,) = (text for _, text in BLOCKS if text.startswith("$ uvx cookiecutter . "))
     command, _, output = block.partition("\n")
-    words = shlex.split(command.removeprefix("$ "))
+    words = shlex.split(command.removeprefix("$ uvx "))
     done = run(words[0], str(ROOT), *words[2:], cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, output)
 
 
-def test_the_tree_is_the_one_generated(bake: Bake) -> None:
+def test_tree_has_every_generated_file(bake: Bake) -> None:
     (tree,) = (text for _, text in BLOCKS if text.startswith("order-events/"))
     for name in bake().files:
-        folders = [f"{folder.name}/" for folder in Path(name).parents if folder.name]
-        assert any(re.search(rf"(?<![\w/.]){re.escape(part)}\s", tree) for part in (Path(name).name, *folders)), name
+        folders = [f"{folder.as_posix()}/" for folder in Path(name).parents if folder.name]
+        names = [Path(name).name, *folders, *(f"{Path(folder).name}/" for folder in folders)]
+        assert any(re.search(rf"(?<![\w/.]){re.escape(part)}\s", tree) for part in names), name
 
 
-def test_the_command_line_shown_bakes_what_it_says(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_first_command_works(tmp_path: Path) -> None:
+    (block,) = (text for _, text in BLOCKS if text.startswith("uvx cookiecutter gh:"))
+    command, folder, local = block.splitlines()
+    done = run("uvx", "--quiet", "cookiecutter", str(ROOT), "--no-input", cwd=tmp_path)
+    assert command.startswith("uvx cookiecutter gh:OWNER/REPOSITORY ")
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / folder.removeprefix("cd ") / "Makefile").is_file()
+    assert local == "make local"
+
+
+def test_command_line_bakes_what_it_says(tmp_path: Path) -> None:
     (block,) = (text for _, text in BLOCKS if "project_name=" in text)
     words = shlex.split(block.replace("\\\n", " "))
-    assert words[:4] == ["cookiecutter", ".", "--output-dir", ".."]
-    done = run("cookiecutter", str(ROOT), *words[4:], cwd=tmp_path)
+    assert words[:5] == ["uvx", "cookiecutter", ".", "--output-dir", ".."]
+    done = run("cookiecutter", str(ROOT), *words[5:], cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "BatchSize: 5" in (tmp_path / "Payments" / "template.yaml").read_text("utf-8")
 
 
-def test_the_example_is_what_the_template_renders(bake: Bake) -> None:
-    rendered = bake(message_fields=EXAMPLES[0])
+def test_example_project_is_what_the_template_renders(bake: Bake) -> None:
+    rendered = bake(message_fields=EXAMPLE)
     shown = ROOT / "examples" / "order-events"
     tracked = [path for path in Project(shown, {}).files if "__pycache__" not in path and not path.startswith(".venv/")]
     assert tracked == rendered.files, "run `make examples`"
@@ -86,7 +88,7 @@ def test_the_example_is_what_the_template_renders(bake: Bake) -> None:
         assert (shown / name).read_bytes() == (rendered.path / name).read_bytes(), f"{name}: run `make examples`"
 
 
-def test_the_picture_is_there_and_of_a_run() -> None:
+def test_picture_is_of_a_run() -> None:
     (path,) = re.findall(r"^!\[.*\]\((.*)\)$", README, re.MULTILINE)
     svg = ElementTree.parse(ROOT / path)
     text = " ".join("".join(svg.getroot().itertext()).replace("\xa0", " ").split())
@@ -94,7 +96,7 @@ def test_the_picture_is_there_and_of_a_run() -> None:
         assert line in text
 
 
-def test_a_picture_is_drawn_of_any_text() -> None:
+def test_picture_can_be_drawn_of_any_text() -> None:
     svg = picture(f"Title\n    $ a <b> & c\n\n    done    x\n{'long ' * 100}")
     assert "a&#160;&lt;b&gt;&#160;&amp;&#160;c" in svg
     assert "…" in svg

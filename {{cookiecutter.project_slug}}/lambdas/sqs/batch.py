@@ -8,9 +8,9 @@ import inspect
 import math
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, NamedTuple, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
-from sqs.log import Cause, log_failure, log_summary
+from sqs.log import Cause, Returned, log_failure, log_summary
 from sqs.records import Record, from_fifo_queue, message_group, records_of
 
 # A message is only started while more than this is left of the function's timeout: enough for one
@@ -33,13 +33,6 @@ class BatchResponse(TypedDict):
     """Lambda returns these messages to the queue and deletes the rest of the batch."""
 
     batchItemFailures: list[BatchItemFailure]
-
-
-class Returned(NamedTuple):
-    """A message that goes back to the queue, and why."""
-
-    record: Record
-    cause: Cause
 
 
 class Batch:
@@ -66,7 +59,7 @@ class Batch:
 
     def give_back(self, record: Record, cause: Cause) -> None:
         """Return a message to the queue."""
-        self.returned.append(Returned(record, cause))
+        self.returned.append((record, cause))
 
     def fail(self, record: Record, cause: Cause, error: BaseException) -> None:
         """Return a message that could not be parsed or handled, and log why.
@@ -82,8 +75,8 @@ class Batch:
 
     def response(self) -> BatchResponse:
         """Log the counts, and name each message that goes back once."""
-        log_summary(len(self.records), (cause for _, cause in self.returned))
-        ids = dict.fromkeys(record["messageId"] for record, _ in self.returned)
+        log_summary(len(self.records), self.returned)
+        ids = dict.fromkeys([record["messageId"] for record, _ in self.returned])
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in ids]}
 
 

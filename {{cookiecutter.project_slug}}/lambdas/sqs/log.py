@@ -2,7 +2,6 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
 from typing import Literal, get_args
 
 from sqs.parsing import parse_error
@@ -13,6 +12,9 @@ logger = logging.getLogger("sqs")
 
 # Why a message goes back to its queue.
 Cause = Literal["failedToParse", "failedToHandle", "heldBack", "outOfTime"]
+
+# A message that goes back to its queue, and why.
+Returned = tuple[Record, Cause]
 
 
 def log_failure(record: Record, cause: Cause, error: BaseException) -> None:
@@ -30,14 +32,14 @@ def log_failure(record: Record, cause: Cause, error: BaseException) -> None:
         logger.error(text, message_id, count, type(error).__name__, extra=extra)
 
 
-def log_summary(received: int, causes: Iterable[Cause]) -> None:
-    """Write one line with the counts of a batch, given why each returned message goes back."""
+def log_summary(received: int, returned: list[Returned]) -> None:
+    """Write one line with the counts of a batch, given the messages that go back."""
     if not logger.isEnabledFor(logging.WARNING):
         return
-    returned = Counter(causes)
-    succeeded = received - returned.total()
+    causes = Counter(cause for _, cause in returned)
+    succeeded = received - len(returned)
     counts = {"received": received, "succeeded": succeeded}
-    counts |= {cause: returned[cause] for cause in get_args(Cause)}
-    if returned["outOfTime"]:
-        logger.warning("No time was left for %d of %d messages", returned["outOfTime"], received)
+    counts |= {cause: causes[cause] for cause in get_args(Cause)}
+    if causes["outOfTime"]:
+        logger.warning("No time was left for %d of %d messages", causes["outOfTime"], received)
     logger.info("%d of %d messages succeeded", succeeded, received, extra=counts)

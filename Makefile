@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ROOMS := "{{cookiecutter.project_slug}}/lambdas/sqs" "{{cookiecutter.project_slug}}/tools"
+SQSKIT := "{{cookiecutter.project_slug}}/tools/sqskit"
 
 .PHONY: help demo test test-all quick lint bench picture examples lock clean
 
@@ -55,6 +56,7 @@ clean: ## remove what was installed, and the demo's project
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"
 	$(BIN)/uv pip install --quiet --python .venv --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable $(SQSKIT)
 	@touch $@
 
 PEERS := benchmarks/powertools/lambdas/requirements.txt

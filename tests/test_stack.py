@@ -55,7 +55,7 @@ def test_dashboard_is_json(bake: Bake) -> None:
 def test_stack_deploys_with_the_answers(bake: Bake, queue_type: str, batch_size: str) -> None:
     project = bake(queue_type=queue_type, batch_size=batch_size)
     with EmbeddedAws() as aws:
-        (deployed,) = aws.deploy(source(project), aws.known_types)
+        (deployed,) = aws.deploy(project.path / "template.yaml")
         assert deployed.queue.dead_letter_url
         queue, dead = (
             aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]

@@ -90,6 +90,6 @@ def cases(*questions: str) -> list[Any]:
     """
     different: dict[tuple[str | None, ...], Any] = {}
     for case in CASES:
-        (answers,) = case.values
+        answers: Any = case.values[0]
         different.setdefault(tuple(answers.get(name, DEFAULTS.get(name)) for name in questions), case)
     return list(different.values())

@@ -18,5 +18,5 @@ logger = logging.getLogger(__name__)
 
 def handle(message: {{ message.class_name }}) -> None:
     """Process one message. If this raises an exception, the message is retried."""
-    # Your business logic goes here. SQS may deliver a message twice: the second time must do no harm.
+    # Your business logic goes here. SQS may deliver a message twice; that must do no harm.
     logger.info("Handling the message for %s", message.{{ message.fields[0].name }})

@@ -47,7 +47,7 @@ def silent_metrics(template: Path, lines: Iterable[logging.LogRecord]) -> list[s
 def matches(pattern: str, line: logging.LogRecord) -> bool:
     """Tell whether a filter such as `{ ($.logger = "sqs") && ($.received = *) }` selects a line."""
     found = re.fullmatch(r'\{ \(\$\.logger = "(.+)"\) && \(\$\.(\w+) = \*\) \}', pattern)
-    return bool(found) and line.name == found[1] and hasattr(line, found[2])
+    return found is not None and line.name == found[1] and hasattr(line, found[2])
 
 
 class Stack:

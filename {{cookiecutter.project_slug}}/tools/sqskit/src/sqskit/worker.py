@@ -1,4 +1,4 @@
-"""A worker: runs one Lambda function in a process of its own, invocation after invocation."""
+"""A worker: runs a Lambda function in a process of its own, one invocation after the other."""
 
 import json
 import queue
@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from local.aws import REGION, Function, environment
-from local.template import ROOT
+from sqskit.aws import Function
+from sqskit.environment import REGION, environment
 
-# Lambda gives a function as long to be imported.
+RUNTIME = Path(__file__).with_name("runtime.py")
+
+# Lambda gives a function this long to be imported.
 SECONDS_TO_START = 10
 
 
 @dataclass
 class Invocation:
-    """What came of an invocation: a response, as JSON, or an error, and the log in between."""
+    """The result of an invocation: a response as JSON, or an error; and the log before it."""
 
     response: str | None = None
     error: str | None = None
@@ -30,7 +32,7 @@ class Invocation:
 
 
 class Worker:
-    """One process at a time; the next one where it has ended, or the code has changed since."""
+    """Runs one process at a time, and a new one if it has ended or the code has changed."""
 
     def __init__(self, function: Function, endpoint: str) -> None:
         self.function = function
@@ -42,7 +44,7 @@ class Worker:
         self.code: dict[Path, float] = {}
 
     def start(self) -> Invocation:
-        """See to it that the process runs the code as it is now. Returns what went wrong, if so."""
+        """Make sure that the process runs the current code, and return any error."""
         code = changed(self.function.folder)
         if self.process and self.process.poll() is None and code == self.code:
             return Invocation()
@@ -51,8 +53,7 @@ class Worker:
         self.answers = queue.Queue()
         folder, handler = str(self.function.folder), self.function.handler
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local.runtime", folder, handler],
-            cwd=ROOT,
+            [sys.executable, "-P", str(RUNTIME), folder, handler],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -60,14 +61,14 @@ class Worker:
             text=True,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,  # Ctrl-C is not for it
+            start_new_session=True,  # Ctrl-C must not reach it
         )
         self.reader = threading.Thread(target=_read, args=(self.process, self.answers), daemon=True)
         self.reader.start()
         return self._answer(SECONDS_TO_START)
 
     def invoke(self, event: Any) -> Invocation:
-        """Invoke the function, for no longer than its timeout."""
+        """Invoke the function, and end its process at its timeout."""
         started = self.start()
         if started.error:
             return started
@@ -77,7 +78,7 @@ class Worker:
         try:
             self.process.stdin.write(json.dumps([str(uuid.uuid4()), event, seconds]) + "\n")
             self.process.stdin.flush()
-        except OSError:  # it has just ended, and the answer will say so
+        except OSError:  # the process has just ended, and the answer says so
             pass
         invocation = self._answer(seconds)
         invocation.log = started.log + invocation.log
@@ -88,10 +89,10 @@ class Worker:
         if self.process and self.process.stdin:
             self.process.kill()
             self.process.stdin.close()
-            self.reader.join(1)  # longer only where the function has started processes itself
+            self.reader.join(1)  # it takes longer only if the function has started processes itself
 
     def _answer(self, seconds: float) -> Invocation:
-        """Wait for what the process has to say."""
+        """Wait for the answer of the process."""
         begin = time.monotonic()
         invocation = Invocation()
         while not (invocation.response or invocation.error):
@@ -109,16 +110,16 @@ class Worker:
 
 
 def changed(folder: Path) -> dict[Path, float]:
-    """When each Python file in a folder was last changed."""
+    """Return when each Python file in a folder was last changed."""
     times = {}
     for path in folder.rglob("*.py"):
-        with suppress(OSError):  # editors have files that come and go
+        with suppress(OSError):  # editors make files that soon disappear
             times[path] = path.stat().st_mtime
     return times
 
 
 def _read(process: subprocess.Popen[str], answers: queue.Queue[dict[str, Any]]) -> None:
-    """Pass on what a process writes: answers, and for the log what it says when it crashes."""
+    """Pass on what a process writes: its answers, and its last words as log lines."""
     assert process.stdout
     assert process.stderr
     with process.stdout, process.stderr:

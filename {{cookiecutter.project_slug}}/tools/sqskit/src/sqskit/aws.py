@@ -1,9 +1,10 @@
-"""The embedded AWS: moto's server in a process of its own, and what of the stack it is given."""
+"""The embedded AWS: moto's server in a process of its own, and the stack that is deployed to it."""
 
 import json
-import os
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,27 +14,12 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.template import ROOT, BadTemplate, code_folders, transformed
+from sqskit.environment import REGION, SETTINGS, environment
+from sqskit.errors import UserError
+from sqskit.template import code_folders, read, transformed
 
-REGION = "us-east-1"
 STACK = "local"
-
-# What the AWS CLI and boto3 need to reach it. Its keys are not checked.
-SETTINGS = {
-    "AWS_ACCESS_KEY_ID": "local",
-    "AWS_SECRET_ACCESS_KEY": "local",
-    "AWS_DEFAULT_REGION": REGION,
-}
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The environment of a process that is to know of no other AWS."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return kept | SETTINGS | more
-
-
-class LocalError(Exception):
-    """What the person who runs this can mend. The text says how."""
+SERVER = Path(__file__).with_name("server.py")
 
 
 @dataclass(frozen=True)
@@ -60,7 +46,7 @@ class Function:
     """A Lambda function."""
 
     name: str
-    folder: Path  # with its code
+    folder: Path  # of its code
     handler: str
     timeout: int  # in seconds
     environment: dict[str, str]
@@ -68,31 +54,36 @@ class Function:
 
 @dataclass(frozen=True)
 class EventSourceMapping:
-    """An event source mapping: batches of a queue's messages go to a function."""
+    """An event source mapping: hands batches of a queue's messages to a function."""
 
     queue: Queue
     function: Function
     batch_size: int
-    window: int  # the seconds in which a batch may grow
-    concurrency: int  # the most batches at the same time
-    reports_failures: bool  # the response says which messages failed
+    window: int  # how many seconds a batch may grow
+    concurrency: int  # how many batches may be processed at the same time
+    reports_failures: bool  # the response names the messages that failed
+
+
+def endpoint_file(root: Path) -> Path:
+    """Return the file that holds the address of the embedded AWS while a stack runs."""
+    return root / ".local-endpoint"
 
 
 class Aws:
-    """What answers at an endpoint as AWS would."""
+    """An endpoint that answers as AWS does."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, region: str = REGION) -> None:
         self.endpoint = endpoint
+        self.region = region
         self.clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """A client of a service, whatever profile, region or proxy the environment names."""
+        """Return a client of a service that ignores the user's profile, region and proxy."""
         if service not in self.clients:
-            # Without a variable to read it from, there is no profile.
             session = botocore.session.Session({"profile": (None, None, None, None)})
             self.clients[service] = session.create_client(
                 service,
-                REGION,
+                self.region,
                 endpoint_url=self.endpoint,
                 aws_access_key_id=SETTINGS["AWS_ACCESS_KEY_ID"],
                 aws_secret_access_key=SETTINGS["AWS_SECRET_ACCESS_KEY"],
@@ -101,45 +92,52 @@ class Aws:
         return self.clients[service]
 
     def depth(self, queue_url: str) -> tuple[int, int]:
-        """How many messages of a queue wait, and how many are being processed."""
+        """Return how many messages of a queue wait, and how many are being processed."""
         attributes = self.client("sqs").get_queue_attributes(
             QueueUrl=queue_url, AttributeNames=["All"]
         )["Attributes"]
         waiting = int(attributes["ApproximateNumberOfMessages"])
         return waiting, int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
-    def deploy(self, source: str, known_types: list[str]) -> list[EventSourceMapping]:
-        """Deploy of a SAM template what is known here. Raises LocalError."""
-        try:
-            template = transformed(source)
-        except BadTemplate as error:
-            raise LocalError(f"template.yaml cannot be transformed: {error}") from error
+    def create_stack(self, source: str, known_types: list[str], name: str) -> None:
+        """Create the stack of a SAM template without the resources that are not known here.
+
+        Raises UserError.
+        """
+        template = transformed(source)
         resources = {
             name: resource
             for name, resource in template["Resources"].items()
             if resource["Type"] in known_types
         }
-        for name, resource in resources.items():
+        for logical_id, resource in resources.items():
             if resource["Type"] == "AWS::Lambda::Function":
-                resource["Properties"]["FunctionName"] = name  # by which its code is found
+                resource["Properties"]["FunctionName"] = logical_id  # the key of its code folder
             if resource["Type"] == "AWS::Lambda::EventSourceMapping":
-                resource["Properties"]["Enabled"] = False  # or moto would poll in its own way
-        # Outputs may refer to what was left out.
-        template |= {"Resources": resources, "Outputs": {}}
-        self.client("s3").create_bucket(Bucket="bucket")
-        self.client("s3").put_object(Bucket="bucket", Key="code", Body=b"")
+                resource["Properties"]["Enabled"] = False  # moto must not poll the queue itself
+        skipped = template["Resources"].keys() - resources.keys()
+        template["Resources"] = resources
+        template["Outputs"] = {
+            name: output
+            for name, output in template.get("Outputs", {}).items()
+            if not skipped.intersection(re.findall(r"\w+", json.dumps(output)))
+        }
+        s3 = self.client("s3")
+        elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+        with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(Bucket="bucket", **(elsewhere if self.region != REGION else {}))
+        s3.put_object(Bucket="bucket", Key="code", Body=b"")
         try:
             self.client("cloudformation").create_stack(
-                StackName=STACK, TemplateBody=json.dumps(template)
+                StackName=name, TemplateBody=json.dumps(template)
             )
         except ClientError as error:
-            raise LocalError(f"template.yaml cannot be deployed: {error}") from error
-        return self.mappings(source)
+            raise UserError(f"cannot deploy the template: {error}") from error
 
-    def mappings(self, source: str) -> list[EventSourceMapping]:
-        """The event source mappings of a SAM template, as deployed."""
+    def mappings(self, template: Path) -> list[EventSourceMapping]:
+        """Return the event source mappings of a SAM template that is deployed. Raises UserError."""
         found = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-        folders = code_folders(source)
+        folders = code_folders(read(template), template.parent)
         return [self._mapping(mapping, folders) for mapping in found]
 
     def _mapping(self, mapping: Any, folders: dict[str, Path]) -> EventSourceMapping:
@@ -155,7 +153,7 @@ class Aws:
         dead_letters = redrive.get("deadLetterTargetArn")
         name = mapping["FunctionArn"].rpartition(":")[2]
         if not folders[name].is_dir():
-            raise LocalError(f"the CodeUri of {name} is no folder: {folders[name]}")
+            raise UserError(f"the CodeUri of {name} is not a folder: {folders[name]}")
         function = self.client("lambda").get_function_configuration(FunctionName=name)
         return EventSourceMapping(
             queue=Queue(
@@ -180,26 +178,30 @@ class Aws:
 
 
 class EmbeddedAws(Aws):
-    """A server on loopback, until the end of its `with` statement."""
+    """A server on loopback, for the time of a `with` statement."""
 
     def __init__(self, port: int = 0) -> None:
-        """Start it at a port, or at a free one. Raises LocalError where the port is in use."""
+        """Start the server at a port; 0 is any free one. Raises UserError if the port is in use."""
         # It ends when its standard input does, so that it cannot outlive this process.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local.server", str(port)],
-            cwd=ROOT,
+            [sys.executable, "-P", str(SERVER), str(port)],
             env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is not for it
+            start_new_session=True,  # Ctrl-C must not reach it
         )
         assert self.process.stdout
         started = self.process.stdout.readline()
         if not started:
-            raise LocalError(f"port {port} cannot be used; give --port another one, or none")
+            raise UserError(f"port {port} is in use; give --port another one, or leave it out")
         endpoint, self.known_types = json.loads(started)
         super().__init__(endpoint)
+
+    def deploy(self, template: Path) -> list[EventSourceMapping]:
+        """Deploy a SAM template, and return its event source mappings. Raises UserError."""
+        self.create_stack(read(template), self.known_types, STACK)
+        return self.mappings(template)
 
     def __enter__(self) -> Self:
         return self

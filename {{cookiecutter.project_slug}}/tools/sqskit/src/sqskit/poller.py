@@ -1,4 +1,4 @@
-"""What polls a queue for Lambda: batches go to the function, and its response is heeded."""
+"""The event source mapping: hands batches of a queue to the function, and obeys its response."""
 
 import json
 import threading
@@ -10,18 +10,20 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from local.aws import REGION, Aws, EventSourceMapping, Queue
-from local.worker import Invocation, Worker
+from sqskit.aws import Aws, EventSourceMapping, Queue
+from sqskit.environment import REGION
+from sqskit.worker import Invocation, Worker
 
-# The most bytes that Lambda takes in an invocation.
+# The largest event in bytes that Lambda accepts.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST_PAYLOAD = 6 * 1024 * 1024
 
-# So many batches does Lambda process at the same time, until it finds that more would pay.
+# Lambda starts with five concurrent batches and scales up from there.
 POLLERS = 5
 
 
 class ContractBroken(ValueError):
-    """A response that Lambda does not understand; it takes the whole batch as failed."""
+    """Lambda does not understand the response, and treats the whole batch as failed."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,11 @@ class Batch:
     records: list[dict[str, Any]]
     invocation: Invocation
     failed: set[str]  # the ids of the messages that stay in the queue
-    error: str | None  # why the whole batch has failed, if it has
+    error: str | None  # why the whole batch failed, if it did
 
 
 class Poller(threading.Thread):
-    """Polls a queue with a worker of its own, until it is told to stop."""
+    """A thread that polls a queue, with a worker of its own, until it is stopped."""
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class Poller(threading.Thread):
         report: Callable[[Batch], None],
         retry_after: int | None = None,
     ) -> None:
-        """report: is called with each batch. retry_after: a visibility timeout for what failed."""
+        """Call `report` with each batch; `retry_after` replaces the queue's visibility timeout."""
         super().__init__(daemon=True)
         self.mapping = mapping
         self.sqs = aws.client("sqs")
@@ -60,18 +62,18 @@ class Poller(threading.Thread):
             while not self.stopping.is_set():
                 if records := self._next_batch():
                     self.report(self._process(records))
-        except BotoCoreError:  # there is nothing to poll any more
+        except BotoCoreError:  # the embedded AWS has stopped
             pass
 
     def stop(self) -> None:
-        """End, with a batch in hand only if it is done within two seconds."""
+        """Stop, after two seconds even if a batch is not done yet."""
         self.stopping.set()
         if self.ident:  # it was started
             self.join(2)
         self.worker.close()
 
     def _next_batch(self) -> list[dict[str, Any]]:
-        """Records as they come, until the batch is full or its window is over."""
+        """Collect records until the batch is full or its window is over."""
         batch: list[dict[str, Any]] = []
         size, until = len('{"Records": []}'), 0.0
         while not self.stopping.is_set():
@@ -90,7 +92,7 @@ class Poller(threading.Thread):
         return []
 
     def _receive(self, room: int, seconds: float) -> list[dict[str, Any]]:
-        """Up to ten records. Waits for the first of them, for as long as given or a second."""
+        """Receive up to ten records, and wait for the first one for at most a second."""
         response = self.sqs.receive_message(
             QueueUrl=self.mapping.queue.url,
             MaxNumberOfMessages=min(10, room),
@@ -104,7 +106,7 @@ class Poller(threading.Thread):
         return [record_of(message, self.mapping.queue) for message in messages]
 
     def _process(self, records: list[dict[str, Any]]) -> Batch:
-        """Invoke the function; delete what succeeded, and leave what failed to come again."""
+        """Invoke the function, and delete the messages that succeeded; the others are retried."""
         invocation = self.worker.invoke({"Records": records})
         ids = {record["messageId"] for record in records}
         failed, error = set[str](), invocation.error
@@ -127,9 +129,9 @@ class Poller(threading.Thread):
 
 
 def failed_ids(response: str, ids: set[str]) -> set[str]:
-    """Which messages of a batch have failed, by the function's response.
+    """Return the ids of the messages that failed, by the function's response.
 
-    Raises ContractBroken where Lambda takes them all as failed. The rules are under "Reporting
+    Raises ContractBroken if Lambda treats all of them as failed. The rules are under "Reporting
     batch item failures" in
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
@@ -158,7 +160,7 @@ def failed_ids(response: str, ids: set[str]) -> set[str]:
 
 
 def record_of(message: dict[str, Any], queue: Queue) -> dict[str, Any]:
-    """The record that Lambda makes of a received message."""
+    """Return the record that Lambda makes of a received message."""
     attributes = message.get("MessageAttributes", {})
     record = {
         "messageId": message["MessageId"],
@@ -177,7 +179,7 @@ def record_of(message: dict[str, Any], queue: Queue) -> dict[str, Any]:
 
 
 def attribute_of(value: dict[str, Any]) -> dict[str, Any]:
-    """A message attribute as it is in a record."""
+    """Return a message attribute in the form it has in a record."""
     attribute = {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
     if "StringValue" in value:
         attribute["stringValue"] = value["StringValue"]
@@ -187,7 +189,7 @@ def attribute_of(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def tens(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """The entries of requests about records: SQS takes ten in each."""
+    """Yield the entries of requests about records; SQS accepts ten in each."""
     entries = [
         {"Id": str(place), "ReceiptHandle": record["receiptHandle"]}
         for place, record in enumerate(records)

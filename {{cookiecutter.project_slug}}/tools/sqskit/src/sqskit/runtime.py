@@ -1,7 +1,7 @@
-"""The process of a Lambda function: `python -m local.runtime FOLDER HANDLER`.
+"""The process of a Lambda function: `python -P runtime.py FOLDER HANDLER`.
 
-Takes a line of JSON from standard input for each invocation. Answers with lines of JSON: what the
-function logs, and what it returns or raises. Imports nothing that Lambda would not have.
+Reads a line of JSON from standard input for each invocation. Answers with lines of JSON: what the
+function logs, and what it returns or raises. Imports only the standard library, as in Lambda.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 
 class Context:
-    """What Lambda passes to a handler along with the event."""
+    """The context that Lambda passes to a handler."""
 
     def __init__(self, request_id: str, seconds: float) -> None:
         self.aws_request_id = request_id
@@ -29,7 +29,7 @@ class Context:
 
 
 class LogRelay(logging.Handler):
-    """Sends log lines along, with the fields in `extra` at their top level as in Lambda's JSON."""
+    """Passes log lines on, with the fields of `extra` at the top level as in Lambda's JSON."""
 
     standard = frozenset(vars(logging.makeLogRecord({})))
 
@@ -46,7 +46,7 @@ class LogRelay(logging.Handler):
 
 
 class PrintRelay(io.RawIOBase):
-    """Sends along as log lines what is printed."""
+    """Passes printed lines on as log lines."""
 
     def __init__(self, answers: TextIO) -> None:
         super().__init__()
@@ -69,12 +69,12 @@ def answer(answers: TextIO, **line: Any) -> None:
         answers.flush()
 
 
-answering = threading.Lock()  # threads of the function may log and print at the same time
+answering = threading.Lock()  # because threads of the function may log at the same time
 
 
 def main() -> None:
     folder, handler = sys.argv[1:]
-    # Standard input and output are for talking with the worker: the function gets others.
+    # Standard input and output belong to the worker, so the function gets others.
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -82,7 +82,7 @@ def main() -> None:
     printed = PrintRelay(answers)
     sys.stdout = sys.stderr = io.TextIOWrapper(printed, "utf-8", write_through=True)
     logging.basicConfig(level=logging.INFO, handlers=[LogRelay(answers)])
-    sys.path[0] = folder
+    sys.path.insert(0, folder)
     os.chdir(folder)
 
     try:
@@ -91,11 +91,11 @@ def main() -> None:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         if isinstance(error, ModuleNotFoundError):
-            reason += "; does pyproject.toml name it, and lambdas/requirements.txt?"
+            reason += "; add it with `uv add`"
         for frame in traceback.extract_tb(error.__traceback__):
             if frame.filename.startswith(folder):
                 reason += f" ({frame.filename}, line {frame.lineno})"
-        answer(answers, error=f"{handler} cannot be imported: {reason}")
+        answer(answers, error=f"cannot import {handler}: {reason}")
         return
     answer(answers, response="null")
     for line in requests:

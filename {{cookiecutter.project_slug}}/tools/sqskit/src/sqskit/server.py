@@ -1,7 +1,7 @@
-"""The process of the embedded AWS: `python -m local.server PORT`, with 0 for a free port.
+"""The process of the embedded AWS: `python -P server.py PORT`; 0 is any free port.
 
-Prints where it is and which types of CloudFormation resources it knows, and runs until its standard
-input ends.
+Prints its address and the types of CloudFormation resources that moto knows, and runs until its
+standard input ends.
 """
 
 import json
@@ -19,10 +19,10 @@ from moto.sqs.models import Queue, SQSBackend
 
 
 def busy_groups(queue: Queue) -> set[str]:
-    """The message groups of which a message is being processed.
+    """Return the message groups with a message that is being processed.
 
-    As moto has it, a message that came back to the queue counts too, until it is looked at again:
-    then the second message of a group would come before the first.
+    In moto, a message that was returned to the queue still counts for a while, so that the second
+    message of its group can come before it.
     """
     return {
         message.group_id
@@ -32,7 +32,7 @@ def busy_groups(queue: Queue) -> set[str]:
 
 
 def receive_message(backend: SQSBackend, name: str, count: int, wait: int, *more: Any) -> Any:
-    """Receive messages for one after the other: moto's own way gives two at once the same ones."""
+    """Receive messages one call at a time: in moto, two at once can return the same ones."""
     until = time.monotonic() + wait
     while True:
         with receiving:
@@ -49,7 +49,7 @@ receive_at_once = SQSBackend.receive_message
 def main() -> None:
     SQSBackend.receive_message = receive_message  # type: ignore[assignment, method-assign]
     Queue.pending_message_groups = property(busy_groups)  # type: ignore[assignment, method-assign]
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it would log each request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # otherwise it logs each request
     port = int(sys.argv[1])
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name != "nt")

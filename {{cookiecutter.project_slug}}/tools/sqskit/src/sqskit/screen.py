@@ -1,23 +1,29 @@
-"""What a local run shows: how to send a message, each message's outcome, what is in the queues."""
+"""The terminal: how to send a message, the outcome of each one, and the depth of the queues."""
 
 import shlex
 import textwrap
 import time
+from pathlib import Path
 
 from rich.console import Console
 
-from local.aws import SETTINGS, Aws, EventSourceMapping
-from local.poller import Batch
-from local.template import sample_message
+from sqskit.aws import Aws, EventSourceMapping
+from sqskit.environment import SETTINGS
+from sqskit.poller import Batch
+from sqskit.template import example_body
 
 LONGEST_BODY = 60
 
+# How lambdas/sqs logs a failure; its text is `Message … failed at receive …: reason`.
+LOGGER, MESSAGE_ID = "sqs", "messageId"
+
 
 class Screen:
-    """Prints line after line. On a terminal, what is in the queues is kept up to date below."""
+    """Prints lines, and on a terminal keeps the depth of the queues below them."""
 
-    def __init__(self, aws: Aws, retry_after: int | None, plain: bool = False) -> None:
+    def __init__(self, aws: Aws, root: Path, retry_after: int | None, plain: bool = False) -> None:
         self.aws = aws
+        self.root = root
         self.retry_after = retry_after
         self.console = Console(
             highlight=False, soft_wrap=True, force_terminal=False if plain else None
@@ -31,22 +37,22 @@ class Screen:
         self.status.stop()
 
     def print(self, text: str = "", style: str | None = None) -> None:
-        """Print a line as it is."""
+        """Print a line without any markup."""
         self.console.print(text, style=style, markup=False)
 
     def ready(self, mapping: EventSourceMapping) -> None:
-        """Say what happens to messages, and how to send one."""
+        """Say which function gets the messages of a queue, and how to send one."""
         queue, function = mapping.queue, mapping.function
         self.print(f"{queue.name} sends batches of up to {mapping.batch_size} to {function.name}.")
         after = f"after {plural(queue.visibility_timeout, 'second')}"
         if self.retry_after is not None:
-            after = f"after {plural(self.retry_after, 'second')} here, on AWS {after}"
-        self.print(f"A message that fails comes again {after}.")
+            after = f"after {plural(self.retry_after, 'second')} here, and on AWS {after}"
+        self.print(f"A failed message is retried {after}.")
         self.print("Send one with `make local-send`, or with the AWS CLI:\n")
-        self.print(f"  {send_command(self.aws.endpoint, mapping)}\n", style="bold")
+        self.print(f"  {send_command(self.aws.endpoint, mapping, self.root)}\n", style="bold")
 
     def batch(self, batch: Batch) -> None:
-        """Show what became of a batch."""
+        """Show the log of a batch and the outcome of each message."""
         mapping, invocation = batch.mapping, batch.invocation
         messages = plural(len(batch.records), "message")
         self.print(
@@ -56,9 +62,9 @@ class Screen:
         )
         reasons = {}
         for line in invocation.log:
-            ours = line.get("logger") == "shared.sqs"
-            if ours and "messageId" in line:
-                reasons[line["messageId"]] = line["message"].partition(": ")[2].partition("\n")[0]
+            ours = line.get("logger") == LOGGER
+            if ours and MESSAGE_ID in line:
+                reasons[line[MESSAGE_ID]] = line["message"].partition(": ")[2].partition("\n")[0]
             if "stackTrace" in line or not ours:
                 text = line.get("stackTrace") or line["message"]
                 self.print(textwrap.indent(text.rstrip(), "    "), style="dim")
@@ -78,7 +84,7 @@ class Screen:
             self.print(f"            receive {times}{of}{why}", style="red")
 
     def queues(self, mappings: list[EventSourceMapping]) -> None:
-        """Show how many messages are where; without a terminal, new dead letters."""
+        """Show the depth of each queue; without a terminal, only new dead letters."""
         texts = []
         for mapping in mappings:
             queue = mapping.queue
@@ -94,19 +100,21 @@ class Screen:
         self.status.update(" | ".join(texts))
 
 
-def send_command(endpoint: str, mapping: EventSourceMapping) -> str:
-    """The line that sends the sample message with the AWS CLI."""
+def send_command(endpoint: str, mapping: EventSourceMapping, root: Path) -> str:
+    """Return the command that sends the example with the AWS CLI."""
     keys = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
     command = ["aws", "sqs", "send-message", "--endpoint-url", endpoint]
     command += ["--queue-url", mapping.queue.url]
-    command += ["--message-body", f"file://{sample_message(mapping.function.handler)}"]
+    example = example_body(root, mapping.function.handler)
+    body = f"file://{example.relative_to(root)}" if example.exists() else "{}"
+    command += ["--message-body", body]
     if mapping.queue.is_fifo:
-        command += ["--message-group-id", "sample"]
+        command += ["--message-group-id", "example"]
     return f"{keys} {shlex.join(command)}"
 
 
 def short(body: str) -> str:
-    """The start of a message, on one line."""
+    """Return the start of a message, on one line."""
     body = " ".join(body.split())
     return body if len(body) <= LONGEST_BODY else f"{body[:LONGEST_BODY]}…"
 

@@ -1,7 +1,7 @@
-"""Load and faults: many messages through a project's `local`, some broken, with crashes and a kill in between.
+"""Put a project's local stack under load: many messages, some of them broken, with crashes and a kill.
 
-Every good message has to be processed at least once, every broken one has to become a dead letter exactly once, and
-none may be lost. `load.py PROJECT [MESSAGES]` prints the figures and exits with 1 where that is not so.
+Every good message must be processed at least once, every broken one must become a dead letter exactly once, and none
+may be lost. `load.py PROJECT [MESSAGES]` prints the figures and exits with 1 otherwise.
 """
 
 import random
@@ -14,28 +14,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sqskit.aws import Aws, EmbeddedAws, EventSourceMapping
+from sqskit.poller import Batch, Poller
+from sqskit.worker import Worker
+
 project = Path(sys.argv[1]).resolve()
-sys.path.insert(0, str(project))
 
-from local.aws import Aws, EmbeddedAws, EventSourceMapping  # noqa: E402
-from local.poller import Batch, Poller  # noqa: E402
-from local.worker import Worker  # noqa: E402
-
-BROKEN = 20  # every so many messages, one is
-CRASHES = 200  # in so many invocations, about one does
-MOST_IN_QUEUE = 100  # the embedded SQS slows down with more
+BROKEN = 20  # one in this many messages is broken
+CRASHES = 200  # about one in this many invocations crashes
+MOST_IN_QUEUE = 100  # moto's SQS is slower with more
 
 FUNCTION = f"""
 import os, random, sys, time
-import msgspec
 sys.path.append({str(project / "lambdas")!r})
-from shared import sqs
+from sqs import batch_handler
 
 def handle(number: int) -> None:
     with open("processed", "a") as processed:
         processed.write(f"{{number}}\\n")
 
-process_batch = sqs.batch_processor(msgspec.json.Decoder(int), handle)
+process_batch = batch_handler(int, handle)
 
 def handler(event, context):
     response = process_batch(event, context)
@@ -52,7 +50,7 @@ def main() -> None:
     begin = time.monotonic()
     with TemporaryDirectory() as folder, EmbeddedAws() as aws:
         (Path(folder) / "app.py").write_text(FUNCTION, "utf-8")
-        mapping = aws.deploy((project / "template.yaml").read_text("utf-8"), aws.known_types)[0]
+        mapping = aws.deploy(project / "template.yaml")[0]
         function = replace(mapping.function, folder=Path(folder), handler="app.handler")
         mapping = replace(mapping, function=function)
         pollers = [Poller(aws, mapping, batches.append, retry_after=0) for _ in range(2)]
@@ -76,13 +74,13 @@ def main() -> None:
     good = {number for number in numbers if number % BROKEN}
     errors = Counter(batch.error for batch in batches if batch.error)
     print(f"{messages:,} messages in {len(batches):,} batches, {messages / took:.0f} a second")
-    print(f"{sum(errors.values())} batches failed whole: {dict(errors)}")
+    print(f"{sum(errors.values())} batches failed as a whole: {dict(errors)}")
     print(f"{len(good - set(processed))} of {len(good):,} good messages were lost")
-    print(f"{len(processed) - len(set(processed))} times was a good message processed again")
+    print(f"{len(processed) - len(set(processed))} times a good message was processed again")
     print(f"{len(dead)} dead letters of {messages - len(good)} broken messages, {len(dead) - len(set(dead))} twice")
     expected = sorted(f"broken {number}" for number in numbers if number not in good)
     if set(processed) != good or sorted(dead) != expected:
-        sys.exit("error: messages were lost, or broken ones did not end as dead letters")
+        sys.exit("error: messages were lost, or broken ones did not become dead letters")
 
 
 def kill(worker: Worker) -> None:

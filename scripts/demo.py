@@ -1,7 +1,7 @@
 """The main job from end to end: generate a project, build it, let it process messages from a queue.
 
-Needs no AWS account: the project's own `local` runs its stack. Exits with a status other than 0
-when anything comes out differently than it should.
+It needs no AWS account, because sqskit runs the stack on this machine. The exit status is not 0 if
+any outcome is unexpected.
 """
 
 import os
@@ -18,7 +18,7 @@ from scripts.machine import ARCHITECTURE, RUNTIME
 ROOT = Path(__file__).parents[1]
 PROJECT = ROOT / "demo" / "order-events"
 
-# Tools come from the environment this script runs in; nothing may reach a real AWS account.
+# The tools come from the environment of this script; nothing may reach a real AWS account.
 AWS_LIKE = {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "AWS_ACCESS_KEY_ID": "demo",
@@ -42,18 +42,18 @@ def main() -> None:
     run("sam", "validate", "--lint", cwd=PROJECT)
     run("sam", "build", cwd=PROJECT)
 
-    title("Run it: the stack of its template.yaml, on an embedded SQS")
+    title("Run the stack of its template.yaml on this machine")
     process_messages()
 
     title("What next")
-    print('    export PATH="$PWD/.venv/bin:$PATH"   cookiecutter, uv and sam are there')
-    print("    cd demo/order-events                 the project as its owner gets it, with a README.md")
-    print("    cookiecutter . --output-dir ..       answer the questions and own a project of your own")
+    print('    export PATH="$PWD/.venv/bin:$PATH"   puts cookiecutter, uv and sam on your PATH')
+    print("    cd demo/order-events                 the project as its owner gets it; see its README.md")
+    print("    cookiecutter . --output-dir ..       answer the questions and own a project")
 
 
 def process_messages() -> None:
-    """Run the stack, send messages with the AWS CLI, and wait until each has come to its end."""
-    command = [sys.executable, "-m", "local", "--plain", "--retry-after", "1"]
+    """Run the stack, send messages with the AWS CLI, and wait for the outcome of each one."""
+    command = [sys.executable, "-m", "sqskit", "local", "--plain", "--retry-after", "1"]
     print("    $ make local ARGS='--plain --retry-after 1'\n", flush=True)
     running = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     outcomes: Counter[str] = Counter()
@@ -69,22 +69,22 @@ def process_messages() -> None:
                 break
     finally:
         running.send_signal(signal.SIGINT)
-    expect(running.wait(), 0, "the exit status of the run")
-    expect(dict(outcomes), {"done": 3, "failed": 5}, "the outcomes")
+    expect(running.wait(), 0, "exit status of the run")
+    expect(dict(outcomes), {"done": 3, "failed": 5}, "outcomes")
 
     title("Outcome")
     print("    3 good messages     processed once each, and deleted")
-    print("    1 broken message    received 5 times, then a dead letter")
+    print("    1 broken message    received five times, then a dead letter")
 
 
 def send_messages(command: list[str]) -> None:
-    """Send three good messages and a broken one, by the line that `make local` prints to copy."""
+    """Send three good messages and a broken one, with the command that `make local` prints."""
     keys = dict(word.split("=", 1) for word in command[:3])
     for body in ('{"orderId": "order-1"}', '{"orderId": "order-2"}', '{"orderId": "order-3"}', '{"orderId": 7}'):
         aws = [*command[3:-1], body]
         print(f"    $ aws sqs send-message … --message-body {shlex.quote(body)}", flush=True)
         done = subprocess.run(aws, cwd=PROJECT, env={**os.environ, **keys}, capture_output=True, text=True)
-        expect((done.returncode, done.stderr), (0, ""), "what the AWS CLI ends with")
+        expect((done.returncode, done.stderr), (0, ""), "result of the AWS CLI")
     print()
 
 
@@ -101,7 +101,7 @@ def run(*command: str, cwd: Path) -> None:
 
 def expect(found: object, expected: object, what: str) -> None:
     if found != expected:
-        sys.exit(f"Not as it should be: {what}: {found!r} instead of {expected!r}")
+        sys.exit(f"error: unexpected {what}: {found!r} instead of {expected!r}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The machine that runs this, in the words of cookiecutter.json."""
+"""This machine, in the choices of cookiecutter.json."""
 
 import json
 import platform
@@ -9,6 +9,6 @@ _QUESTIONS = json.loads((Path(__file__).parents[1] / "cookiecutter.json").read_t
 _THIS_PYTHON = "python{}.{}".format(*sys.version_info)
 _IS_ARM = platform.machine().lower() in {"arm64", "aarch64"}
 
-# The Lambda runtime of the Python that runs this, or else the one that is offered first.
+# The Lambda runtime of this Python, or else the default one.
 RUNTIME: str = _THIS_PYTHON if _THIS_PYTHON in _QUESTIONS["runtime"] else _QUESTIONS["runtime"][0]
 ARCHITECTURE = "arm64" if _IS_ARM else "x86_64"

@@ -1,4 +1,4 @@
-"""Draws docs/demo.svg, the picture in the README, from what `make demo` prints."""
+"""Draw docs/demo.svg, the picture in the README, from the output of `make demo`."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "demo.svg"
 WIDTH = 108  # in characters
 
-# How lines look that begin so.
+# The style of lines that begin like this.
 STYLES = {r"\S": "bold", r" +\$": "cyan", r" +done": "green", r" +(failed|receive)": "red"}
 
 
@@ -25,11 +25,11 @@ def main() -> None:
         sys.exit(f"{done.stdout}\nmake demo ended with exit status {done.returncode}")
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(picture(done.stdout.partition("\nWhat next\n")[0].strip()), "utf-8", newline="\n")
-    print(f"{PICTURE.relative_to(ROOT)} is drawn")
+    print(f"{PICTURE.relative_to(ROOT)} written")
 
 
 def picture(text: str) -> str:
-    """The text as an SVG of a terminal."""
+    """Return the text as an SVG of a terminal."""
     console = Console(record=True, width=WIDTH, file=StringIO())
     for line in text.splitlines():
         style = next((style for start, style in STYLES.items() if re.match(start, line)), "")

@@ -1,40 +1,40 @@
-"""The README of a generated project, followed: each of its commands does what it says, on what stands in for AWS."""
+"""The README of a generated project, followed: every command does what it says, on a stand-in for AWS."""
 
 import json
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from local.template import transformed
 from moto.cloudformation.parsing import get_model_map
 from moto.core.responses import ActionResult
 from moto.sqs.responses import SQSResponse
+from sqskit.aws import Aws
 
+from local_extensions.field_types import snake_case
 from scripts.machine import ARCHITECTURE, RUNTIME
 from tests.support.cases import ORDER
 from tests.support.projects import Bake, Project, posix, run
 from tests.support.running import running, running_local
 
-pytestmark = posix
+pytestmark = [posix, pytest.mark.slow]
 
-REGION = "il-central-1"  # where the AWS CLI 1 heeds AWS_ENDPOINT_URL for SQS; in older regions it does not
+REGION = "il-central-1"  # in older regions, the AWS CLI 1 ignores AWS_ENDPOINT_URL for SQS
 
-# The commands of the README, by what is to be expected of them. Those on AWS are in their order.
+# The commands of the README, by what to expect of them. Those on AWS are in their order.
 RUN_LOCALLY = ["make local", 'make local ARGS="--retry-after 2"']
-ON_THIS_MACHINE = ["make schema", "make test", "make lint", "make build", "sam validate"]
+ON_THIS_MACHINE = ["make contract", "make test", "make lint", "make build", "sam validate"]
+ADD_A_LIBRARY = ["uv add httpx", "make requirements"]
 ON_AWS = ["make send", "make logs", "make dead-letters", "make redrive", "make destroy"]
 REFUSED_WITHOUT_AWS = [
     "sam build && sam deploy",
     "sam deploy --parameter-overrides AlarmEmail=team@example.com MaximumConcurrency=50",
 ]
 
-WITHOUT_INTEGRATION = "--ignore=tests/integration"  # these tests run elsewhere
+WITHOUT_LOCAL = "ARGS=-m 'not local'"
 
 ANSWERS: dict[str, dict[str, str]] = {
     "defaults": {},
@@ -52,7 +52,7 @@ ANSWERS: dict[str, dict[str, str]] = {
 
 @pytest.fixture(scope="module", params=ANSWERS)
 def project(request: pytest.FixtureRequest, bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project that a test may change."""
+    """Return a project that a test may change."""
     baked = bake(runtime=RUNTIME, architecture=ARCHITECTURE, **ANSWERS[request.param])
     folder = tmp_path_factory.mktemp("owned") / baked.path.name
     shutil.copytree(baked.path, folder, ignore=shutil.ignore_patterns(".aws-sam", ".venv"))
@@ -73,22 +73,42 @@ def name_of(project: Project) -> str:
     return project.answers.get("message_name", "NewMessage")
 
 
-def test_every_command_is_among_these(project: Project) -> None:
-    *commands, recipe = sorted(blocks(project, "sh"), key=lambda block: block.startswith("copy"))
-    known = [*RUN_LOCALLY, "make local-send", *ON_THIS_MACHINE, *ON_AWS, *REFUSED_WITHOUT_AWS]
-    assert sorted(line for block in commands for line in block.splitlines()) == sorted(known)
-    assert recipe.startswith("copy")
+def module_of(project: Project) -> str:
+    return snake_case(name_of(project))
+
+
+def first_words(command: str) -> str:
+    return command.partition("  #")[0].strip()
+
+
+def test_every_command_is_tested_here(project: Project) -> None:
+    overview, *rest = blocks(project, "sh")
+    assert [first_words(line) for line in overview.splitlines()] == [
+        "make local",
+        "make local-send",
+        "make test",
+        "make",
+    ]
+    second = [f"cp contract/{module_of(project)}.json contract/audit.json", "make contract"]
+    tested = [*RUN_LOCALLY, "make local-send", *ON_THIS_MACHINE, *ADD_A_LIBRARY, *ON_AWS, *REFUSED_WITHOUT_AWS, *second]
+    assert sorted(line for block in rest for line in block.splitlines()) == sorted(tested)
+
+
+def test_make_lists_every_target(project: Project) -> None:
+    listed = [line.split()[1] for line in project.run("make").splitlines()]
+    targets = re.findall(r"^([a-z-]+):", (project.path / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert listed == [target for target in targets if target != "uv"]
 
 
 @pytest.mark.parametrize("command", ON_THIS_MACHINE)
-def test_what_runs_on_this_machine(project: Project, python: dict[str, str], command: str) -> None:
-    before = {path: path.read_bytes() for path in project.path.glob("schema/*.json")}
-    project.run("bash", "-c", command, PYTEST_ADDOPTS=WITHOUT_INTEGRATION, **python)
-    assert before == {path: path.read_bytes() for path in project.path.glob("schema/*.json")}
+def test_command_works_on_this_machine(project: Project, python: dict[str, str], command: str) -> None:
+    before = {path: path.read_bytes() for path in project.path.glob("contract/*.json")}
+    project.run("bash", "-c", command, **python)
+    assert before == {path: path.read_bytes() for path in project.path.glob("contract/*.json")}
 
 
 @pytest.mark.parametrize("command", RUN_LOCALLY)
-def test_what_runs_the_stack(project: Project, python: dict[str, str], command: str) -> None:
+def test_command_runs_the_stack(project: Project, python: dict[str, str], command: str) -> None:
     with running_local(project, "bash", "-c", f"exec {command}", **python) as running:
         project.run("make", "local-send", **python)
         outcomes = running.until("    (done|failed) ", times=2)
@@ -96,7 +116,7 @@ def test_what_runs_the_stack(project: Project, python: dict[str, str], command: 
 
 
 @pytest.mark.parametrize("command", REFUSED_WITHOUT_AWS)
-def test_what_is_refused_without_aws(
+def test_command_needs_an_aws_account(
     project: Project, python: dict[str, str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -107,35 +127,66 @@ def test_what_is_refused_without_aws(
     assert done.stdout.endswith("Error: Unable to locate credentials\n")
 
 
+def copied(project: Project, folder: Path) -> Project:
+    """Copy a project, without what was built or installed, for a test that changes it."""
+    copy = folder / project.path.name
+    shutil.copytree(project.path, copy, ignore=shutil.ignore_patterns(".aws-sam", ".venv"))
+    return Project(copy, project.answers)
+
+
+def test_library_is_added_to_the_tests_and_to_lambda(project: Project, python: dict[str, str], tmp_path: Path) -> None:
+    project = copied(project, tmp_path)
+    add, requirements = ADD_A_LIBRARY
+    project.run(*add.split(), **python)
+    done = run("make", "test", WITHOUT_LOCAL, cwd=project.path, **python)
+    assert "run `make requirements`" in done.stdout
+    project.run(*requirements.split(), **python)
+    project.run("make", "test", WITHOUT_LOCAL, **python)
+    pinned = (project.path / "lambdas" / "requirements.txt").read_text("utf-8")
+    assert re.search(r"^httpx==", pinned, re.MULTILINE)
+    assert re.search(r"^h11==", pinned, re.MULTILINE), "what httpx needs is pinned too"
+    project.run("make", "build", **python)
+    (artifact,) = (path for path in (project.path / ".aws-sam" / "build").iterdir() if path.is_dir())
+    assert (artifact / "httpx").is_dir()
+
+
+def test_new_field_touches_the_class_the_example_and_nothing_else(
+    project: Project, python: dict[str, str], tmp_path: Path
+) -> None:
+    project = copied(project, tmp_path)
+    module = module_of(project)
+    code, example = project.path / f"lambdas/shared/{module}.py", project.path / f"contract/{module}.json"
+    source = code.read_text("utf-8")
+    code.write_text(
+        source.replace("\n\n\ndef handle(", "\n    added_later: int | None = None\n\n\ndef handle("), "utf-8"
+    )
+    example.write_text(json.dumps({**json.loads(example.read_text("utf-8")), "addedLater": 7}), "utf-8")
+
+    stale = run("make", "test", WITHOUT_LOCAL, cwd=project.path, **python)
+    assert "is stale: run `make contract`" in stale.stdout
+    assert project.run("make", "contract", **python).count(" written\n") == 2
+    project.run("make", "test", WITHOUT_LOCAL, **python)
+    project.run("make", "lint", **python)
+    assert '"addedLater"' in (project.path / f"contract/{module}.schema.json").read_text("utf-8")
+
+
 # --- on AWS ------------------------------------------------------------------------------------
 
 
 class Stack:
-    """A project's stack as deployed, apart from what moto does not know."""
+    """A project's stack as deployed, without the resources that moto does not know."""
 
-    def __init__(self, project: Project, endpoint: str) -> None:
+    def __init__(self, project: Project, endpoint: str, name: str | None = None) -> None:
         self.project = project
+        self.name = name or project.path.name
         self.environment = {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": REGION}
-        self.endpoint = endpoint
-        template = transformed((project.path / "template.yaml").read_text("utf-8"))
-        known = get_model_map()
-        for name, resource in list(template["Resources"].items()):
-            if resource["Type"] not in known or resource["Type"] == "AWS::Lambda::EventSourceMapping":
-                del template["Resources"][name]
-        del template["Outputs"]["DashboardUrl"]
-        s3 = self.client("s3")
-        with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-            s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
-        s3.put_object(Bucket="bucket", Key="code", Body=b"")
-        cloudformation = self.client("cloudformation")
-        cloudformation.create_stack(
-            StackName=project.path.name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
-        )
-        (stack,) = cloudformation.describe_stacks(StackName=project.path.name)["Stacks"]
+        self.aws = Aws(endpoint, REGION)
+        self.aws.create_stack((project.path / "template.yaml").read_text("utf-8"), list(get_model_map()), self.name)
+        (stack,) = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def client(self, service: str) -> Any:
-        return boto3.session.Session().client(service, REGION, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+        return self.aws.client(service)
 
     def run(self, command: str, stdin: str = "") -> str:
         done = run(*command.split(), cwd=self.project.path, stdin=stdin, **self.environment)
@@ -143,7 +194,7 @@ class Stack:
         return done.stdout
 
     def answer(self, command: str) -> Any:
-        """What the AWS CLI says at the end of a command of the Makefile."""
+        """Return what the AWS CLI prints at the end of a command of the Makefile."""
         found = re.search(r"^\{.*^\}", self.run(command), re.MULTILINE | re.DOTALL)
         assert found
         return json.loads(found[0])
@@ -152,7 +203,7 @@ class Stack:
         return str(self.outputs[f"{name_of(self.project)}{which}Url"])
 
     def bodies(self, which: str) -> list[Any]:
-        """The messages in the "Queue" or the "DLQ", which stay there."""
+        """Return the messages in the "Queue" or the "DLQ", which stay there."""
         messages = self.client("sqs").receive_message(
             QueueUrl=self.url(which), VisibilityTimeout=0, MaxNumberOfMessages=10
         )
@@ -160,7 +211,7 @@ class Stack:
 
 
 def start_message_move_task(request: SQSResponse) -> ActionResult:
-    """As AWS has it, and moto not: all dead letters go back to the queue they came from."""
+    """Send all dead letters back to the queue they came from, as AWS does; moto has no such action."""
     arn = request._get_param("SourceArn")
     (dead_letters,) = (queue for queue in request.sqs_backend.queues.values() if queue.queue_arn == arn)
     (queue,) = request.sqs_backend.list_dead_letter_source_queues(dead_letters.name)
@@ -178,12 +229,12 @@ def stack(project: Project, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> I
     stack.client("cloudformation").delete_stack(StackName=project.path.name)
 
 
-def test_what_is_done_on_aws(stack: Stack, project: Project) -> None:
-    sample = json.loads(next((project.path / "messages").glob("*.json")).read_text("utf-8"))
+def test_commands_work_on_aws(stack: Stack, project: Project) -> None:
+    example = json.loads((project.path / "contract" / f"{module_of(project)}.json").read_text("utf-8"))
     send, logs, dead_letters, redrive, destroy = ON_AWS
 
     stack.run(send)
-    assert stack.bodies("Queue") == [sample]
+    assert stack.bodies("Queue") == [example]
     stack.client("sqs").purge_queue(QueueUrl=stack.url("Queue"))
 
     group = f"/aws/lambda/{stack.outputs[f'{name_of(project)}ProcessorFunctionName']}"
@@ -200,7 +251,7 @@ def test_what_is_done_on_aws(stack: Stack, project: Project) -> None:
 
     fifo = {"MessageGroupId": "a", "MessageDeduplicationId": "1"} if "fifo" in stack.url("DLQ") else {}
     stack.client("sqs").send_message(QueueUrl=stack.url("DLQ"), MessageBody='{"dead": "letter"}', **fifo)
-    for _ in range(2):  # they are only looked at
+    for _ in range(2):  # they stay where they are
         (shown,) = stack.answer(dead_letters)["Messages"]
         assert shown["Body"] == '{"dead": "letter"}'
         assert "ApproximateFirstReceiveTimestamp" in shown["Attributes"]
@@ -212,27 +263,67 @@ def test_what_is_done_on_aws(stack: Stack, project: Project) -> None:
     assert "QueueUrls" not in stack.client("sqs").list_queues(QueueNamePrefix=f"{project.path.name}-")
 
 
+def test_every_target_obeys_stack(project: Project, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Stack(project, endpoint, name="other")
+    other.run("make send STACK=other")
+    assert len(other.bodies("Queue")) == 1
+    other.client("cloudformation").delete_stack(StackName="other")
+    commands = project.run("make", "--dry-run", "STACK=other", "deploy", "logs", "dead-letters", "redrive", "destroy")
+    assert len(re.findall(r"--stack-name other\b", commands)) == 5
+    assert f"--stack-name {project.path.name}" not in commands
+
+
 # --- a second processor ------------------------------------------------------------------------
 
 
-def test_a_second_processor(project: Project, python: dict[str, str], endpoint: str, tmp_path: Path) -> None:
-    second = Project(tmp_path / project.path.name, project.answers)
-    shutil.copytree(project.path, second.path, ignore=shutil.ignore_patterns(".aws-sam"))
-    (module,) = blocks(second, "python")
+def add_second_processor(project: Project) -> None:
+    """Follow the recipe of the README to the letter."""
+    (module,) = blocks(project, "python")
     path, _, source = module.removeprefix("# ").partition("\n")
-    (second.path / path).parent.mkdir()
-    (second.path / path).write_text(source, "utf-8")
-    (recipe,) = (block for block in blocks(second, "sh") if block.startswith("copy"))
-    second.run("bash", "-euo", "pipefail", "-c", recipe)
+    (project.path / path).parent.mkdir()
+    (project.path / path).write_text(source, "utf-8")
 
-    second.run("make", "lint", **python)
-    second.run("make", "test", PYTEST_ADDOPTS=WITHOUT_INTEGRATION, **python)
-    built = second.run("make", "build", **python)
+    readme = (project.path / "README.md").read_text("utf-8")
+    step = r"copy the block from `(.+?)` to the line before `(.+?)` .+?names begin with `(.+?)`"
+    begin, end, prefix = re.findall(step, readme, re.DOTALL)[0]
+    table = readme.split("\n| from | to |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    renamings = [re.findall("`(.+?)`", row) for row in table.splitlines()]
+
+    def renamed(text: str) -> str:
+        for old, new in renamings:
+            text = text.replace(old, new)
+        return text
+
+    template = project.path / "template.yaml"
+    text = template.read_text("utf-8")
+    before, found, rest = text.partition(f"  {begin}")
+    block, found_end, after = rest.partition(f"  {end}")
+    assert found
+    assert found_end
+    text = before + found + block + renamed(found + block) + found_end + after
+    outputs = re.findall(rf"^  {prefix}\w+:\n    Value: .+\n", text, re.MULTILINE)
+    template.write_text(text.replace("Outputs:\n", "Outputs:\n" + renamed("".join(outputs))), "utf-8")
+
+    (recipe,) = (block for block in blocks(project, "sh") if block.startswith("cp "))
+    project.run("bash", "-euo", "pipefail", "-c", recipe)
+
+
+def test_second_processor(
+    project: Project, python: dict[str, str], endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = copied(project, tmp_path)
+    for name, value in python.items():
+        monkeypatch.setenv(name, value)
+    add_second_processor(second)
+
+    second.run("make", "lint")
+    second.run("make", "test", WITHOUT_LOCAL)
+    built = second.run("make", "build")
     (once,) = (line for line in built.splitlines() if line.startswith("Building codeuri: "))
-    assert once.endswith(f" functions: AuditProcessorFunction, {name_of(project)}ProcessorFunction")
+    assert once.endswith(f" functions: {name_of(project)}ProcessorFunction, AuditProcessorFunction")
 
-    with running_local(second, "make", "local", **python) as running:
-        second.run("make", "local-send", **python)
+    with running_local(second, "make", "local") as running:
+        second.run("make", "local-send")
         running.until("    (done|failed) ", times=4)
     shown = "".join(running.lines)
     for function in (f"{name_of(project)}ProcessorFunction", "AuditProcessorFunction"):

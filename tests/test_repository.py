@@ -19,7 +19,7 @@ def test_github_accepts_our_own_workflow() -> None:
 def test_demo_runs_to_its_end() -> None:
     done = run(sys.executable, "-m", "scripts.demo", cwd=ROOT)
     assert done.returncode == 0, done.stdout
-    assert "received 5 times, then a dead letter" in done.stdout
+    assert "received five times, then a dead letter" in done.stdout
 
 
 @pytest.mark.wide

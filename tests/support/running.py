@@ -1,4 +1,4 @@
-"""Commands that do not end by themselves, and what they print."""
+"""Commands that run until they are stopped, and what they print."""
 
 import os
 import re
@@ -20,19 +20,19 @@ class Running:
     lines: list[str] = field(default_factory=list)
 
     def until(self, pattern: str, times: int = 1) -> list[str]:
-        """Read until so many lines have matched, and return these."""
+        """Read until this many lines have matched, and return them."""
         found: list[str] = []
         assert self.process.stdout
         while len(found) < times:
             line = self.process.stdout.readline()
-            assert line, f"it has ended:\n{''.join(self.lines)}"
+            assert line, f"the command has ended:\n{''.join(self.lines)}"
             self.lines.append(line)
             if re.match(pattern, line):
                 found.append(line)
         return found
 
     def end(self, signal_number: int) -> None:
-        """Send a signal to it and to what it has started, as a terminal does."""
+        """Send a signal to the command and its children, as a terminal does."""
         with suppress(ProcessLookupError):
             if os.name == "nt":
                 self.process.terminate()
@@ -42,7 +42,7 @@ class Running:
 
 @contextmanager
 def running(project: Project, *command: str, **env: str) -> Iterator[Running]:
-    """Run a command in a project for the time of a `with` statement."""
+    """Run a command in a project during a `with` statement."""
     with subprocess.Popen(
         command,
         cwd=project.path,
@@ -66,7 +66,7 @@ def running(project: Project, *command: str, **env: str) -> Iterator[Running]:
 
 @contextmanager
 def running_local(project: Project, *command: str, **env: str) -> Iterator[Running]:
-    """Run a project's stack, as with `python -m local`, once it takes messages."""
+    """Run a project's stack, and wait until it accepts messages."""
     with running(project, *command, **env) as run:
         run.until(r"  AWS_ACCESS_KEY_ID=local .*aws sqs send-message ")
         yield run

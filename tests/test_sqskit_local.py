@@ -1,4 +1,4 @@
-"""`make local` as its user meets it: what it says, what it refuses, and that it leaves nothing running."""
+"""`sqskit local` and `sqskit send`: their errors, and that they leave no process behind."""
 
 import shutil
 import signal
@@ -12,19 +12,22 @@ import pytest
 from tests.support.projects import ROOT, Bake, Project, linux, posix, run
 from tests.support.running import running_local
 
-LOCAL = (sys.executable, "-m", "local", "--plain")
+pytestmark = pytest.mark.slow
+
+SQSKIT = (sys.executable, "-m", "sqskit")
+LOCAL = (*SQSKIT, "local", "--plain")
 
 
 @pytest.fixture
 def project(bake: Bake, tmp_path: Path) -> Project:
-    """A project that a test may change."""
+    """Return a project that a test may change."""
     baked = bake()
     shutil.copytree(baked.path, tmp_path / "order-events", ignore=shutil.ignore_patterns(".*"))
     return Project(tmp_path / "order-events", baked.answers)
 
 
 def running(project: Project) -> list[int]:
-    """The processes that still run in a project."""
+    """Return the processes that still run in a project."""
     folders = {project.path, project.path / "lambdas"}
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -47,22 +50,20 @@ def wait_until_nothing_runs(project: Project) -> None:
     ("name", "found", "replacement", "said"),
     [
         ("template.yaml", "Type: SQS", "Type: SQZ",
-         "template.yaml cannot be transformed: Resource with id [NewMessageProcessorFunction] is invalid."),
-        ("template.yaml", "Resources:", "Resources: [", "template.yaml cannot be transformed: while parsing"),
-        ("template.yaml", "Resources:", "Things:", "template.yaml cannot be transformed: KeyError: 'Resources'"),
+         "SAM cannot transform the template: Resource with id [NewMessageProcessorFunction] is invalid."),
+        ("template.yaml", "Resources:", "Resources: [", "SAM cannot transform the template: while parsing"),
+        ("template.yaml", "Resources:", "Things:", "SAM cannot transform the template: KeyError: 'Resources'"),
         ("template.yaml", "CodeUri: lambdas/", "CodeUri: lambda/", "the CodeUri of NewMessageProcessorFunction"),
         ("template.yaml", "app.handler", "app.handel",
-         "new_message_processor.app.handel cannot be imported: AttributeError:"),
-        ("lambdas/new_message_processor/app.py", "import msgspec", "import msgspeck",
-         "new_message_processor.app.handler cannot be imported: ModuleNotFoundError: No module named 'msgspeck'; "
-         "does pyproject.toml name it"),
-        ("lambdas/new_message_processor/app.py", "import msgspec", "import (",
-         "new_message_processor.app.handler cannot be imported: SyntaxError:"),
+         "cannot import new_message_processor.app.handel: AttributeError:"),
+        ("lambdas/shared/new_message.py", "import msgspec", "import msgspeck",
+         "cannot import new_message_processor.app.handler: ModuleNotFoundError: No module named 'msgspeck'; "
+         "add it with `uv add`"),
+        ("lambdas/shared/new_message.py", "import msgspec", "import (",
+         "cannot import new_message_processor.app.handler: SyntaxError:"),
     ],
 )  # fmt: skip
-def test_what_cannot_run_is_said_in_one_line(
-    project: Project, name: str, found: str, replacement: str, said: str
-) -> None:
+def test_start_up_errors_are_one_line(project: Project, name: str, found: str, replacement: str, said: str) -> None:
     source = (project.path / name).read_text("utf-8")
     assert found in source
     (project.path / name).write_text(source.replace(found, replacement, 1), "utf-8")
@@ -73,7 +74,7 @@ def test_what_cannot_run_is_said_in_one_line(
     assert not running(project)
 
 
-def test_a_port_in_use_is_refused(project: Project) -> None:
+def test_port_in_use_is_refused(project: Project) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -81,25 +82,25 @@ def test_a_port_in_use_is_refused(project: Project) -> None:
         done = run(*LOCAL, "--port", str(port), cwd=project.path)
     assert (done.returncode, done.stdout) == (
         1,
-        f"error: port {port} cannot be used; give --port another one, or none\n",
+        f"error: port {port} is in use; give --port another one, or leave it out\n",
     )
     assert not running(project)
 
 
 @posix
-def test_without_uv_make_says_so(project: Project, tmp_path: Path) -> None:
+def test_make_says_that_uv_is_missing(project: Project, tmp_path: Path) -> None:
     for tool in ("make", "sh"):
         (tmp_path / tool).symlink_to(str(shutil.which(tool)))
     done = run("make", "local", cwd=project.path, PATH=str(tmp_path))
     assert done.returncode == 2
-    assert "error: uv is needed: https://docs.astral.sh/uv/" in done.stdout
+    assert "error: install uv first: https://docs.astral.sh/uv/" in done.stdout
 
 
-def test_nothing_to_send_to_is_said(project: Project) -> None:
-    done = run(sys.executable, "-m", "local.send", cwd=project.path)
+def test_send_says_that_no_stack_is_running(project: Project) -> None:
+    done = run(*SQSKIT, "send", cwd=project.path)
     assert (done.returncode, done.stdout) == (
         1,
-        "error: nothing runs here to send messages to; start it with `make local`\n",
+        "error: no local stack is running here; start it with `make local`\n",
     )
 
 
@@ -107,9 +108,9 @@ def test_nothing_to_send_to_is_said(project: Project) -> None:
 @pytest.mark.parametrize(
     ("end", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
 )
-def test_it_leaves_nothing_running(project: Project, end: signal.Signals, status: int) -> None:
+def test_no_process_is_left_running(project: Project, end: signal.Signals, status: int) -> None:
     with running_local(project, *LOCAL, "--retry-after", "60") as local:
-        sent = project.run(sys.executable, "-m", "local.send")
+        sent = project.run(*SQSKIT, "send")
         assert sent.count("local-NewMessageQueue") == 2
         local.until("    (done|failed) ", times=2)
         assert len(running(project)) > 2
@@ -118,11 +119,11 @@ def test_it_leaves_nothing_running(project: Project, end: signal.Signals, status
         assert local.process.returncode == status, rest
         assert "Traceback" not in rest
     wait_until_nothing_runs(project)
-    assert run(sys.executable, "-m", "local.send", cwd=project.path).stdout.startswith("error: nothing runs here")
+    assert run(*SQSKIT, "send", cwd=project.path).stdout.startswith("error: no local stack is running here")
 
 
 @pytest.mark.parametrize("messages", [200, pytest.param(10_000, marks=pytest.mark.wide)])
-def test_nothing_is_lost_under_load_and_faults(bake: Bake, messages: int) -> None:
+def test_no_message_is_lost_under_load_and_faults(bake: Bake, messages: int) -> None:
     done = run(sys.executable, "benchmarks/load.py", str(bake().path), str(messages), cwd=ROOT)
     print(done.stdout)
     assert done.returncode == 0, done.stdout

@@ -1,9 +1,9 @@
-"""Says what to do next. Runs in the new project's folder."""
+"""Print the next steps. Cookiecutter runs this in the new project's folder."""
 
 from contextlib import suppress
 from pathlib import Path
 
-# Without `ci` there is no file in them; a folder's own name cannot depend on an answer.
+# Without `ci`, these folders have no file. The name of a folder cannot depend on an answer.
 with suppress(OSError):
     Path(".github/workflows").rmdir()
     Path(".github").rmdir()
@@ -11,11 +11,12 @@ with suppress(OSError):
 BUILDER = "{{ 'uv' if cookiecutter.sam_builder == 'uv' else cookiecutter.runtime ~ ' with pip' }}"
 
 print(f"""
-{Path.cwd().name} is ready. What next:
+{Path.cwd().name} is ready. Next steps:
 
     cd {Path.cwd().name}
-    make test                 # its own tests; needs uv
-    sam build && sam deploy   # into your AWS account; needs the SAM CLI and {BUILDER}
+    make local                # run the stack on this machine; needs uv
+    make test                 # run its tests
+    sam build && sam deploy   # deploy it to your AWS account; needs the SAM CLI and {BUILDER}
 
-README.md in there has the rest.
+Its README.md explains the rest.
 """)

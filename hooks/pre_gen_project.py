@@ -1,6 +1,6 @@
-"""The last gate: answers from a replay file were never asked, so they are all checked here.
+"""Check all answers once more: those of a replay file were never asked.
 
-Cookiecutter renders this file before it runs it, and the check happens while the line below is
-rendered. What then runs is this docstring.
+Cookiecutter renders this file before it runs it. Rendering the line below makes the check; running
+the file does nothing.
 """
 # {{ cookiecutter | check_all }}

@@ -1,4 +1,4 @@
-"""Answers that cannot work end with a plain line for each fault, exit status 1 and nothing on disk."""
+"""Invalid answers end with a plain line for each fault, exit status 1 and nothing on disk."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.projects import CHOICES, QUESTIONS, ROOT, run
 
-BATCH_SIZE_FAULT = "batch_size: '{}' is no batch size of a standard queue; allowed: a whole number from 1 to 10000"
+BATCH_SIZE_FAULT = "batch_size: '{}' is not a valid batch size for a standard queue; use a whole number from 1 to 10000"
 CASES: list[tuple[str, str, list[str]]] = [
     ("batch_size", "0", [BATCH_SIZE_FAULT.format("0")]),
     ("batch_size", "abc", [BATCH_SIZE_FAULT.format("abc")]),
@@ -17,10 +17,10 @@ CASES: list[tuple[str, str, list[str]]] = [
         "message_fields",
         "orderId: str, note: strin",
         [
-            "message_fields: orderId is not in snake_case; write order_id, which is orderId in JSON",
+            "message_fields: `orderId` is not in snake_case; write `order_id`, which is `orderId` in JSON",
             "    orderId: str, note: strin",
             "    ^^^^^^^",
-            "message_fields: strin is no type; write str",
+            "message_fields: unknown type `strin`; did you mean `str`?",
             "    orderId: str, note: strin",
             "                        ^^^^^",
         ],
@@ -29,17 +29,14 @@ CASES: list[tuple[str, str, list[str]]] = [
         "project_slug",
         "my_stack",
         [
-            "project_slug: 'my_stack' is no CloudFormation stack name; allowed: up to 50 letters, digits and hyphens, "
-            "a letter first and no hyphen last"
+            "project_slug: 'my_stack' is not a valid CloudFormation stack name; use up to 50 letters, digits and "
+            "hyphens, with a letter first and no hyphen last"
         ],
     ),
     (
         "message_name",
         "new message",
-        [
-            "message_name: 'new message' is no class name; "
-            "allowed: letters and digits, a capital letter first (OrderPlaced)"
-        ],
+        ["message_name: 'new message' is not a valid class name; use letters and digits, such as OrderPlaced"],
     ),
 ]
 ASKED = [name for name in QUESTIONS if not name.startswith("_")]
@@ -57,7 +54,7 @@ def test_cookiecutter_with_typed_answers(question: str, answer: str, lines: list
     typed = "\n" * ASKED.index(question) + f"{answer}\n"
     done = run("cookiecutter", str(ROOT), cwd=tmp_path, stdin=typed)
     assert done.returncode == 1
-    # The prompts end without a line break when nobody presses Enter, so the first line follows one.
+    # Nobody presses Enter here, so the last prompt has no line break of its own.
     assert done.stdout.endswith("\n".join(lines) + "\n")
     assert "Traceback" not in done.stdout
     assert f"[{ASKED.index(question) + 2}/" not in done.stdout, "asked on"
@@ -74,7 +71,7 @@ def test_sam_init(question: str, answer: str, lines: list[str], tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_replay_file_that_was_edited_is_checked_too(tmp_path: Path) -> None:
+def test_edited_replay_file_is_checked(tmp_path: Path) -> None:
     assert run("cookiecutter", str(ROOT), "--no-input", "--output-dir", "first", cwd=tmp_path).returncode == 0
     replay = Path(os.environ["COOKIECUTTER_CONFIG"]).parent / "replay" / f"{ROOT.name}.json"
     answers = json.loads(replay.read_text("utf-8"))
@@ -90,18 +87,18 @@ def test_a_replay_file_that_was_edited_is_checked_too(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.splitlines()) == (
         1,
         [
-            "message_fields: strin is no type; write str",
+            "message_fields: unknown type `strin`; did you mean `str`?",
             "    a: strin",
             "       ^^^^^",
             BATCH_SIZE_FAULT.format("0"),
-            "runtime: 'python2.7' is no choice; allowed: python3.13, python3.14, python3.12, python3.11",
-            "__message_module: 'new_message' does not follow from message_name: order_placed",
+            "runtime: 'python2.7' is not a choice; use python3.13 or python3.14 or python3.12 or python3.11",
+            "__message_module: 'new_message' does not match message_name; use order_placed",
         ],
     )
     assert not list((tmp_path / "second").iterdir())
 
 
-def test_a_replay_file_without_a_newer_question_goes_through(tmp_path: Path) -> None:
+def test_replay_file_without_a_newer_question_works(tmp_path: Path) -> None:
     answers = {"project_slug": "orders", "message_name": "OrderPlaced", "__message_module": "order_placed"}
     answers |= {name: QUESTIONS[name] for name in ("project_name", "message_fields")}
     answers |= {name: choices[0] for name, choices in CHOICES.items()}

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from local_extensions.field_types import snake_case
+from local_extensions.fields.names import snake_case
 from scripts.machine import ARCHITECTURE, RUNTIME
 from tests.support.cases import CASES, COVERING, cases
 from tests.support.projects import CHOICES, ROOT, TEMPLATE, Bake, Project, posix, python_of, run

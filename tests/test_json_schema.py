@@ -1,4 +1,4 @@
-"""The JSON Schema of a message: msgspec's own, and what a validator makes of it."""
+"""The JSON Schema of a message: it equals msgspec's own, and a validator can use it."""
 
 import json
 from typing import Any
@@ -6,16 +6,18 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from local_extensions.field_types import Message
-from local_extensions.json_schema import DIALECT, json_schema
-from local_extensions.message_fields import FieldFaults
+from local_extensions.fields import FieldFaults
+from local_extensions.fields.model import Message
+from local_extensions.output.example import example
+from local_extensions.output.json_schema import DIALECT, json_schema
 from tests.support.cases import MANY, ORDER, PAYMENT, TELEMETRY
-from tests.test_message_fields import FLOATS, SMALL_INTS, STRINGS, broken, class_of, lines, message_of
+from tests.support.field_lines import DEFAULTED, lines
+from tests.support.messages import class_of, message_of
+from tests.support.refusals import broken, refusals
 
-# --- what msgspec gives ------------------------------------------------------------------------
+# --- equal to msgspec's ------------------------------------------------------------------------
 
 
 def check_schema(message: Message) -> None:
@@ -24,7 +26,7 @@ def check_schema(message: Message) -> None:
 
 
 @pytest.mark.parametrize("text", [ORDER, TELEMETRY, PAYMENT, MANY], ids=["order", "telemetry", "payment", "many"])
-def test_the_schema_is_that_of_the_class(text: str) -> None:
+def test_schema_is_that_of_the_class(text: str) -> None:
     check_schema(message_of(text))
 
 
@@ -34,26 +36,15 @@ def test_bytes_have_the_length_of_their_base64(least: int, greatest: int) -> Non
     check_schema(message_of(f"raw: bytes[{least}:{greatest}]"))
 
 
-def test_there_is_one_zero() -> None:
+def test_zero_has_no_sign() -> None:
     check_schema(message_of("a: float >= 0.0, b: float >= -0.0, c: float < 0.0 = -0.5, d: float = -0.0"))
-
-
-DEFAULTED = (
-    STRINGS.map(lambda text: f"str = {text}")
-    | SMALL_INTS.map(lambda number: f"int | None = {number}")
-    | FLOATS.map(lambda number: f"float = {number}")
-    | st.decimals(allow_nan=False, allow_infinity=False).map(lambda number: f"Decimal | None = {number}")
-    | st.booleans().map(lambda value: f"bool = {value}")
-    | st.lists(STRINGS, min_size=1, unique=True).map(lambda choices: f"{' | '.join(choices)} = {choices[-1]}")
-    | st.just("1 | -2 | 10 = -2")
-)
 
 
 def check_line(text: str, defaulted: str) -> None:
     try:
         message = message_of(f"{text}, default_1: {defaulted}, required_1: bool")
     except FieldFaults:
-        assume(False)  # names that meet, bounds that allow nothing
+        assume(False)  # names that collide, bounds that allow no value
     else:
         check_schema(message)
 
@@ -71,17 +62,17 @@ def test_many_valid_lines_give_the_schemas_of_their_classes(text: str, defaulted
     check_line(text, defaulted)
 
 
-# --- what a validator makes of it --------------------------------------------------------------
+# --- in a validator --------------------------------------------------------------------------
 
-# A validator takes a format for a remark, unless it is told to check it.
+# A validator ignores formats, unless it is told to check them.
 NO_UUID = ["1"]
 NO_DATETIME = ["2026-01-01T08:30:00", "yesterday"]
 NO_DATE = ["2026-13-01"]
 
-# A time that may have no zone has no format in JSON Schema.
+# JSON Schema has no format for a time without a zone.
 NO_TIME = ["25:00:00"]
 
-# The format of a Decimal is msgspec's own, and its bounds are in the class alone.
+# The format of a Decimal is msgspec's own, and only the class has its bounds.
 NO_DECIMAL = ["one and a half"]
 
 
@@ -104,13 +95,13 @@ NO_DECIMAL = ["one and a half"]
     ],
     ids=["order", "telemetry", "payment", "many"],
 )
-def test_a_validator_refuses_what_the_class_refuses_but_for_these(text: str, unseen: dict[str, list[str]]) -> None:
+def test_validator_accepts_only_these_values_that_the_class_refuses(text: str, unseen: dict[str, list[str]]) -> None:
     message = message_of(text)
     Draft202012Validator.check_schema(json_schema(message))
     validator = Draft202012Validator(json_schema(message))
-    validator.validate(message.example())
+    validator.validate(example(message))
     passed: dict[Any, list[Any]] = {}
-    for refusal in message.refusals():
-        if validator.is_valid(broken(message.example(), refusal)):
+    for refusal in refusals(message):
+        if validator.is_valid(broken(example(message), refusal)):
             passed.setdefault(refusal.path[-1], []).append(refusal.value)
     assert passed == unseen

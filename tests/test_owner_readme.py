@@ -14,7 +14,7 @@ from moto.core.responses import ActionResult
 from moto.sqs.responses import SQSResponse
 from sqskit.aws import Aws
 
-from local_extensions.field_types import snake_case
+from local_extensions.fields.names import snake_case
 from scripts.machine import ARCHITECTURE, RUNTIME
 from tests.support.cases import ORDER
 from tests.support.projects import Bake, Project, posix, run

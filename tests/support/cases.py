@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from allpairspy import AllPairs
 
-from local_extensions.message_fields import LONGEST_NAME
+from local_extensions.fields.reader import LONGEST_NAME
 from scripts.machine import RUNTIME
 from tests.support.projects import CHOICES, DEFAULTS
 

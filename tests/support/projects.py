@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local_extensions.answers import choices
+from local_extensions.questions import choices
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"

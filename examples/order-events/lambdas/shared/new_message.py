@@ -1,4 +1,4 @@
-"""The domain: what a message is, and what is done with one. Knows nothing of SQS."""
+"""The domain: the message, and what to do with it. Knows nothing of SQS."""
 
 import logging
 from typing import Annotated
@@ -25,9 +25,6 @@ class NewMessage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def handle(message: NewMessage) -> None:
-    """Do what the message asks for.
-
-    Any exception means that it was not done: the message goes back to the queue and comes again.
-    """
-    # Your business logic goes here. A message may come more than once, so let twice do no harm.
-    logger.info("New message is for %s", message.order_id)
+    """Process one message. If this raises an exception, the message is retried."""
+    # Your business logic goes here. SQS may deliver a message twice; that must do no harm.
+    logger.info("Handling the message for %s", message.order_id)

@@ -1,0 +1,128 @@
+"""Handle the messages of a batch at the same time, with an `async def handle`."""
+
+import asyncio
+import math
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from time import monotonic
+
+from sqs.batch import RESERVE_SECONDS, Batch, check_result
+from sqs.log import logger
+from sqs.records import Record, message_group
+
+# The most messages that are handled at the same time. Each may need a connection, and a function
+# may have at most 1,024 open files and sockets.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MOST_AT_ONCE = 100
+
+# One event loop serves all invocations, because a client that `handle` keeps open between them
+# belongs to the loop it was made in.
+_runner = asyncio.Runner()
+
+
+def process_concurrently(batch: Batch) -> None:
+    """Handle up to MOST_AT_ONCE messages at the same time, until the time runs out."""
+    if not _in_a_running_loop():
+        _runner.run(_Run(batch).run(), context=copy_context())
+        return
+    # A test can have a loop of its own; a second one needs another thread.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(copy_context().run, asyncio.run, _Run(batch).run()).result()
+
+
+def _in_a_running_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+class _Run:
+    """Workers that take one lane of records after the other."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.lanes = iter(_lanes(batch))
+        self.open = dict(enumerate(batch.records))  # the records without an outcome, by their place
+        self.running: set[asyncio.Task[None]] = set()
+        self.over = asyncio.Event()  # every record has its outcome, or the process must stop
+        self.ended = False  # no further message may be started
+        self.fatal: BaseException | None = None
+
+    async def run(self) -> None:
+        """Give every record its outcome. Raises an error that must stop the process."""
+        if not self.open:
+            return
+        workers = [asyncio.create_task(self._work()) for _ in self.batch.records[:MOST_AT_ONCE]]
+        seconds = self.batch.stop_at - monotonic()
+        try:
+            async with asyncio.timeout(None if math.isinf(seconds) else seconds):
+                await self.over.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self.ended = True
+            for task in self.running:
+                task.cancel()
+            # They may clean up, but only for so long that the response is still in time.
+            late = max(0, monotonic() - self.batch.stop_at)
+            await asyncio.wait(workers, timeout=RESERVE_SECONDS / 2 - late)
+        if self.running:
+            logger.warning("%d calls of handle ignored their cancellation", len(self.running))
+        if self.fatal:
+            raise self.fatal
+        for record in self.open.values():
+            self.batch.give_back(record, "outOfTime")
+
+    async def _work(self) -> None:
+        for lane in self.lanes:
+            for place in lane:
+                # In a task of its own, a message cannot change the context of the next one.
+                task = asyncio.create_task(self._process(place))
+                self.running.add(task)
+                await asyncio.wait([task])
+                self.running.remove(task)
+
+    async def _process(self, place: int) -> None:
+        if self.ended or monotonic() >= self.batch.stop_at:
+            return
+        try:
+            await self._attempt(self.open[place])
+        except asyncio.CancelledError:
+            return
+        except BaseException as error:
+            self.fatal = error
+            self.over.set()
+            return
+        del self.open[place]
+        if not self.open:
+            self.over.set()
+
+    async def _attempt(self, record: Record) -> None:
+        batch = self.batch
+        if message_group(record) in batch.failed_groups:
+            batch.give_back(record, "heldBack")
+            return
+        try:
+            message = batch.decode(record["body"])
+        except Exception as error:
+            batch.fail(record, "failedToParse", error)
+            return
+        try:
+            check_result(await batch.handle(message))
+        except BaseException as error:
+            if self.ended:  # it was cancelled, which is not a failure of the message
+                raise asyncio.CancelledError from error
+            batch.fail(record, "failedToHandle", error)
+
+
+def _lanes(batch: Batch) -> Iterable[list[int]]:
+    """Return the places of records that must follow each other: those of a FIFO message group."""
+    if not batch.is_fifo:
+        return ([place] for place in range(len(batch.records)))
+    groups: dict[str | None, list[int]] = {}
+    for place, record in enumerate(batch.records):
+        groups.setdefault(message_group(record), []).append(place)
+    return groups.values()

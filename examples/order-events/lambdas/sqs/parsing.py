@@ -1,0 +1,46 @@
+"""Say what is wrong with a body that cannot be parsed, without quoting it."""
+
+import msgspec
+
+from sqs.records import Record
+
+# msgspec goes on with a part of the body after these words, and no part of it may be logged.
+_QUOTING = ("Invalid enum value", "Invalid value", "Object contains unknown field")
+
+
+class MessageParseError(ValueError):
+    """The body of a record is not the expected message."""
+
+
+class EmptyMessageBody(MessageParseError):
+    """The record has no body."""
+
+    def __init__(self) -> None:
+        super().__init__("The body is empty")
+
+
+class CannotDeserialize(MessageParseError):
+    """The body is not JSON, or JSON of another shape.
+
+    reason: what msgspec says, such as "Expected `int`, got `str`".
+    path: the place in the body, such as "$.quantity"; "$" is the whole body.
+    """
+
+    def __init__(self, reason: str, path: str = "$") -> None:
+        super().__init__(f"{reason} - at `{path}`")
+        self.reason = reason
+        self.path = path
+
+
+def parse_error(record: Record, error: BaseException) -> MessageParseError:
+    """Turn what decoding the body raised into what is wrong with the body."""
+    if not record.get("body"):
+        return EmptyMessageBody()
+    if not isinstance(error, msgspec.DecodeError):
+        return CannotDeserialize(f"Cannot be decoded ({type(error).__name__})")
+    # msgspec says "Expected `int`, got `str` - at `$.quantity`", or only the reason.
+    reason, found, path = str(error).rpartition(" - at `")
+    if not found:
+        reason, path = path, "$`"
+    reason = next((words for words in _QUOTING if reason.startswith(words)), reason)
+    return CannotDeserialize(reason, path.removesuffix("`"))

@@ -1,0 +1,29 @@
+"""The stack on this machine: what becomes of a good message, and of a broken one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqskit.testing import RunningStack, running
+
+pytestmark = pytest.mark.local
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    with running(ROOT / "template.yaml", "NewMessageProcessorFunction") as stack:
+        yield stack
+
+
+def test_good_message_leaves_the_queue(stack: RunningStack) -> None:
+    stack.send((ROOT / "contract" / "new_message.json").read_text("utf-8"))
+    stack.wait_until(stack.is_empty)
+    assert stack.dead_letters() == []
+
+
+def test_broken_message_becomes_a_dead_letter(stack: RunningStack) -> None:
+    stack.send("broken")
+    stack.wait_until(stack.dead_letters)
+    assert stack.dead_letters() == ["broken"]

@@ -1,0 +1,1 @@
+"""Runs the queues and functions of a SAM template on this machine."""

@@ -1,0 +1,73 @@
+"""The `sqskit` command."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from sqskit.errors import UserError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="sqskit", description="Run the queues and functions of a SAM template on this machine."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    local = commands.add_parser("local", help="run the stack on this machine")
+    local.add_argument(
+        "--port", type=int, default=0, help="of the embedded AWS (default: a free one)"
+    )
+    local.add_argument("--plain", action="store_true", help="print only lines, as to a file")
+    local.add_argument(
+        "--retry-after",
+        type=int,
+        metavar="SECONDS",
+        help="retry a failed message after this time (default: its queue's visibility timeout)",
+    )
+    send = commands.add_parser("send", help="send two messages to the local stack")
+    contract = commands.add_parser("contract", help="write the files of contract/")
+    for command in (local, send, contract):
+        command.add_argument(
+            "--template",
+            type=Path,
+            default=Path("template.yaml"),
+            metavar="PATH",
+            help="the SAM template (default: template.yaml)",
+        )
+    options = parser.parse_args()
+    if options.command == "local":
+        if not 0 <= options.port < 65536:
+            local.error("--port must be from 0 to 65535")
+        if not 0 <= (options.retry_after or 0) <= 43200:  # the limits of a visibility timeout
+            local.error("--retry-after must be from 0 to 43200 seconds")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # even if the shell ignores it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run(options)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        pass
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run a command. Each imports only what it needs, to start faster."""
+    template = options.template.resolve()
+    match options.command:
+        case "local":
+            from sqskit.local import run as run_local
+
+            run_local(template, options.port, options.plain, options.retry_after)
+        case "send":
+            from sqskit.send import send_examples
+
+            send_examples(template)
+        case "contract":
+            from sqskit.contract import write
+
+            write(template)
+
+
+if __name__ == "__main__":
+    main()

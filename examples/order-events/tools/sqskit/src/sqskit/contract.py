@@ -1,0 +1,157 @@
+"""The files in contract/ that are made from the message class and the example body."""
+
+import hashlib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
+
+from sqskit.environment import REGION, close_aws
+from sqskit.errors import UserError
+from sqskit.template import example_body, functions, read
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def write(template: Path) -> None:
+    """Write the files that are not up to date, and print what was done. Raises UserError."""
+    for path, text in files(template).items():
+        name = path.relative_to(template.parent)
+        if path.exists() and path.read_text("utf-8") == text:
+            print(f"{name} is up to date")
+        else:
+            path.write_text(text, "utf-8", newline="\n")
+            print(f"{name} written")
+
+
+def files(template: Path) -> dict[Path, str]:
+    """Return the files that belong to each example, with their texts.
+
+    These are the JSON Schema of the message and an SQS event with the example. The class is that of
+    the function's handler. Raises UserError if there is no example, or if it is not such a message.
+    """
+    source = yaml_parse(read(template))
+    found: dict[Path, str] = {}
+    for function, properties in functions(source):
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == "SQS":
+                example = example_body(template.parent, properties["Handler"])
+                type_ = message_type(template.parent, properties)
+                body = checked(example, function, type_)
+                arn = queue_arn(source["Resources"], event["Properties"]["Queue"])
+                found[example.with_suffix(".schema.json")] = text_of(json_schema(type_))
+                found[example.with_suffix(".event.json")] = text_of(sqs_event(body, arn))
+    return found
+
+
+def text_of(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+
+
+# --- the message class -------------------------------------------------------------------------
+
+
+def message_type(root: Path, properties: Any) -> Any:
+    """Return the class that a function's handler decodes. Raises UserError."""
+    folder = str(root / properties["CodeUri"])
+    handler = properties["Handler"]
+    module, _, name = handler.rpartition(".")
+    sys.path.insert(0, folder)
+    try:
+        with closed_environment(properties.get("Environment", {}).get("Variables", {})):
+            found = getattr(importlib.import_module(module), name)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"cannot import {handler}: {reason}") from error
+    finally:
+        sys.path.remove(folder)
+    if not hasattr(found, "message_type"):
+        raise UserError(f"{handler} must be made with batch_handler, which knows the message class")
+    return found.message_type
+
+
+@contextmanager
+def closed_environment(variables: dict[str, Any]) -> Iterator[None]:
+    """Give the variables of a function to code that is imported, and keep it away from AWS.
+
+    A value that only CloudFormation knows is replaced by the name of its variable.
+    """
+    before = dict(os.environ)
+    close_aws()
+    os.environ.update(
+        {name: name if isinstance(value, dict) else str(value) for name, value in variables.items()}
+    )
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def checked(example: Path, function: str, type_: Any) -> str:
+    """Return the example on one line, as a producer sends it. Raises UserError."""
+    import msgspec  # comes with the project
+
+    name = f"contract/{example.name}"
+    try:
+        text = example.read_text("utf-8")
+        body = json.dumps(json.loads(text), ensure_ascii=False)
+        msgspec.json.decode(text, type=type_)
+    except OSError as error:
+        raise UserError(f"{name} is missing: write an example body for {function}") from error
+    except msgspec.ValidationError as error:
+        raise UserError(f"{name} is not a {type_.__name__}: {error}") from error
+    except ValueError as error:
+        raise UserError(f"{name} is not JSON: {error}") from error
+    return body
+
+
+def json_schema(type_: Any) -> dict[str, Any]:
+    import msgspec
+
+    return {"$schema": DIALECT, **msgspec.json.schema(type_)}
+
+
+# --- the event ---------------------------------------------------------------------------------
+
+
+def queue_arn(resources: Any, queue: Any) -> str:
+    """Return an ARN for a queue of the stack, which gets a name only when it is deployed."""
+    if isinstance(queue, str):
+        return queue
+    name = queue["Fn::GetAtt"][0]
+    suffix = ".fifo" if resources[name]["Properties"].get("FifoQueue") else ""
+    return f"arn:aws:sqs:{REGION}:123456789012:{name}{suffix}"
+
+
+def sqs_event(body: str, arn: str) -> dict[str, Any]:
+    """Return the event with which Lambda hands one message to a function."""
+    fifo = {
+        "SequenceNumber": "18850371800000000001",
+        "MessageGroupId": "group-1",
+        "MessageDeduplicationId": hashlib.sha256(body.encode()).hexdigest(),
+    }
+    record = {
+        "messageId": "00000000-0000-4000-8000-000000000001",
+        "receiptHandle": "receipt-handle-1",
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": "1767225600000",
+            "SenderId": "AIDAEXAMPLE",
+            "ApproximateFirstReceiveTimestamp": "1767225600250",
+            **(fifo if arn.endswith(".fifo") else {}),
+        },
+        "messageAttributes": {},
+        "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": REGION,
+    }
+    return {"Records": [record]}

@@ -1,0 +1,198 @@
+"""The event source mapping: hands batches of a queue to the function, and obeys its response."""
+
+import json
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+
+from sqskit.aws import Aws, EventSourceMapping, Queue
+from sqskit.environment import REGION
+from sqskit.worker import Invocation, Worker
+
+# The largest event in bytes that Lambda accepts.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LARGEST_PAYLOAD = 6 * 1024 * 1024
+
+# Lambda starts with five concurrent batches and scales up from there.
+POLLERS = 5
+
+
+class ContractBroken(ValueError):
+    """Lambda does not understand the response, and treats the whole batch as failed."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that was processed."""
+
+    mapping: EventSourceMapping
+    records: list[dict[str, Any]]
+    invocation: Invocation
+    failed: set[str]  # the ids of the messages that stay in the queue
+    error: str | None  # why the whole batch failed, if it did
+
+
+class Poller(threading.Thread):
+    """A thread that polls a queue, with a worker of its own, until it is stopped."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        mapping: EventSourceMapping,
+        report: Callable[[Batch], None],
+        retry_after: int | None = None,
+    ) -> None:
+        """Call `report` with each batch; `retry_after` replaces the queue's visibility timeout."""
+        super().__init__(daemon=True)
+        self.mapping = mapping
+        self.sqs = aws.client("sqs")
+        self.worker = Worker(mapping.function, aws.endpoint)
+        self.report = report
+        self.retry_after = retry_after
+        self.stopping = threading.Event()
+        self.received: list[dict[str, Any]] = []  # records for the next batch
+
+    def run(self) -> None:
+        try:
+            while not self.stopping.is_set():
+                if records := self._next_batch():
+                    self.report(self._process(records))
+        except BotoCoreError:  # the embedded AWS has stopped
+            pass
+
+    def stop(self) -> None:
+        """Stop, after two seconds even if a batch is not done yet."""
+        self.stopping.set()
+        if self.ident:  # it was started
+            self.join(2)
+        self.worker.close()
+
+    def _next_batch(self) -> list[dict[str, Any]]:
+        """Collect records until the batch is full or its window is over."""
+        batch: list[dict[str, Any]] = []
+        size, until = len('{"Records": []}'), 0.0
+        while not self.stopping.is_set():
+            if not self.received:
+                room = self.mapping.batch_size - len(batch)
+                self.received = self._receive(room, until - time.monotonic() if batch else 1)
+            if self.received and not batch:
+                until = time.monotonic() + self.mapping.window
+            while self.received:
+                size += len(json.dumps(self.received[0])) + len(", ")
+                if batch and size > LARGEST_PAYLOAD:
+                    return batch
+                batch.append(self.received.pop(0))
+            if len(batch) == self.mapping.batch_size or (batch and time.monotonic() >= until):
+                return batch
+        return []
+
+    def _receive(self, room: int, seconds: float) -> list[dict[str, Any]]:
+        """Receive up to ten records, and wait for the first one for at most a second."""
+        response = self.sqs.receive_message(
+            QueueUrl=self.mapping.queue.url,
+            MaxNumberOfMessages=min(10, room),
+            WaitTimeSeconds=1 if seconds >= 1 else 0,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        messages = response.get("Messages", [])
+        if not messages and seconds < 1:
+            time.sleep(0.05)
+        return [record_of(message, self.mapping.queue) for message in messages]
+
+    def _process(self, records: list[dict[str, Any]]) -> Batch:
+        """Invoke the function, and delete the messages that succeeded; the others are retried."""
+        invocation = self.worker.invoke({"Records": records})
+        ids = {record["messageId"] for record in records}
+        failed, error = set[str](), invocation.error
+        if invocation.response is not None and self.mapping.reports_failures:
+            try:
+                failed = failed_ids(invocation.response, ids)
+            except ContractBroken as broken:
+                error = str(broken)
+        if error:
+            failed = ids
+        queue_url = self.mapping.queue.url
+        for entries in tens(record for record in records if record["messageId"] not in failed):
+            self.sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)
+        if self.retry_after is not None:
+            for entries in tens(record for record in records if record["messageId"] in failed):
+                for entry in entries:
+                    entry["VisibilityTimeout"] = self.retry_after
+                self.sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
+        return Batch(self.mapping, records, invocation, failed, error)
+
+
+def failed_ids(response: str, ids: set[str]) -> set[str]:
+    """Return the ids of the messages that failed, by the function's response.
+
+    Raises ContractBroken if Lambda treats all of them as failed. The rules are under "Reporting
+    batch item failures" in
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
+    try:
+        content = json.loads(response)
+    except ValueError as error:
+        raise ContractBroken("the response is not JSON") from error
+    if content is None:
+        return set()
+    if not isinstance(content, dict):
+        raise ContractBroken("the response is not an object")
+    failures = content.get("batchItemFailures")
+    if failures is None:
+        return set()
+    if not isinstance(failures, list):
+        raise ContractBroken("batchItemFailures is not a list")
+    failed = set()
+    for failure in failures:
+        identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None
+        if not identifier:
+            raise ContractBroken("a batch item failure has no itemIdentifier")
+        if identifier not in ids:
+            raise ContractBroken(f"{identifier} is not the id of a message in the batch")
+        failed.add(identifier)
+    return failed
+
+
+def record_of(message: dict[str, Any], queue: Queue) -> dict[str, Any]:
+    """Return the record that Lambda makes of a received message."""
+    attributes = message.get("MessageAttributes", {})
+    record = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {name: attribute_of(each) for name, each in attributes.items()},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue.arn,
+        "awsRegion": REGION,
+    }
+    if "MD5OfMessageAttributes" in message:
+        record["md5OfMessageAttributes"] = message["MD5OfMessageAttributes"]
+    return record
+
+
+def attribute_of(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a message attribute in the form it has in a record."""
+    attribute = {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
+    if "StringValue" in value:
+        attribute["stringValue"] = value["StringValue"]
+    if "BinaryValue" in value:
+        attribute["binaryValue"] = b64encode(value["BinaryValue"]).decode()
+    return attribute
+
+
+def tens(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the entries of requests about records; SQS accepts ten in each."""
+    entries = [
+        {"Id": str(place), "ReceiptHandle": record["receiptHandle"]}
+        for place, record in enumerate(records)
+    ]
+    for start in range(0, len(entries), 10):
+        yield entries[start : start + 10]

@@ -1,0 +1,123 @@
+"""The terminal: how to send a message, the outcome of each one, and the depth of the queues."""
+
+import shlex
+import textwrap
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from sqskit.aws import Aws, EventSourceMapping
+from sqskit.environment import SETTINGS
+from sqskit.poller import Batch
+from sqskit.template import example_body
+
+LONGEST_BODY = 60
+
+# How lambdas/sqs logs a failure; its text is `Message … failed at receive …: reason`.
+LOGGER, MESSAGE_ID = "sqs", "messageId"
+
+
+class Screen:
+    """Prints lines, and on a terminal keeps the depth of the queues below them."""
+
+    def __init__(self, aws: Aws, root: Path, retry_after: int | None, plain: bool = False) -> None:
+        self.aws = aws
+        self.root = root
+        self.retry_after = retry_after
+        self.console = Console(
+            highlight=False, soft_wrap=True, force_terminal=False if plain else None
+        )
+        self.status = self.console.status("starting")
+        self.dead_letters: dict[str, int] = {}
+        if self.console.is_terminal:
+            self.status.start()
+
+    def close(self) -> None:
+        self.status.stop()
+
+    def print(self, text: str = "", style: str | None = None) -> None:
+        """Print a line without any markup."""
+        self.console.print(text, style=style, markup=False)
+
+    def ready(self, mapping: EventSourceMapping) -> None:
+        """Say which function gets the messages of a queue, and how to send one."""
+        queue, function = mapping.queue, mapping.function
+        self.print(f"{queue.name} sends batches of up to {mapping.batch_size} to {function.name}.")
+        after = f"after {plural(queue.visibility_timeout, 'second')}"
+        if self.retry_after is not None:
+            after = f"after {plural(self.retry_after, 'second')} here, and on AWS {after}"
+        self.print(f"A failed message is retried {after}.")
+        self.print("Send one with `make local-send`, or with the AWS CLI:\n")
+        self.print(f"  {send_command(self.aws.endpoint, mapping, self.root)}\n", style="bold")
+
+    def batch(self, batch: Batch) -> None:
+        """Show the log of a batch and the outcome of each message."""
+        mapping, invocation = batch.mapping, batch.invocation
+        messages = plural(len(batch.records), "message")
+        self.print(
+            f"{time.strftime('%X')}  {messages} to {mapping.function.name}, "
+            f"{1000 * invocation.seconds:.0f} ms",
+            style="bold",
+        )
+        reasons = {}
+        for line in invocation.log:
+            ours = line.get("logger") == LOGGER
+            if ours and MESSAGE_ID in line:
+                reasons[line[MESSAGE_ID]] = line["message"].partition(": ")[2].partition("\n")[0]
+            if "stackTrace" in line or not ours:
+                text = line.get("stackTrace") or line["message"]
+                self.print(textwrap.indent(text.rstrip(), "    "), style="dim")
+        if batch.error:
+            self.print(f"    The whole batch failed: {batch.error}", style="red")
+        for record in batch.records:
+            message = f"{record['messageId'][:8]}  {short(record['body'])}"
+            if record["messageId"] not in batch.failed:
+                self.print(f"    done    {message}", style="green")
+                continue
+            times = record["attributes"]["ApproximateReceiveCount"]
+            of = f" of {mapping.queue.max_receive_count}" if mapping.queue.dead_letter_url else ""
+            why = "" if batch.error else ": held back, or no time was left"
+            if record["messageId"] in reasons:
+                why = f": {reasons[record['messageId']]}"
+            self.print(f"    failed  {message}", style="red")
+            self.print(f"            receive {times}{of}{why}", style="red")
+
+    def queues(self, mappings: list[EventSourceMapping]) -> None:
+        """Show the depth of each queue; without a terminal, only new dead letters."""
+        texts = []
+        for mapping in mappings:
+            queue = mapping.queue
+            waiting, in_flight = self.aws.depth(queue.url)
+            text = f"{queue.name}: {waiting} waiting, {in_flight} in flight"
+            if queue.dead_letter_url:
+                dead = sum(self.aws.depth(queue.dead_letter_url))
+                text += f", {plural(dead, 'dead letter')}"
+                if dead != self.dead_letters.get(queue.name, 0) and not self.console.is_terminal:
+                    self.print(f"{queue.name}: {plural(dead, 'dead letter')}")
+                self.dead_letters[queue.name] = dead
+            texts.append(text)
+        self.status.update(" | ".join(texts))
+
+
+def send_command(endpoint: str, mapping: EventSourceMapping, root: Path) -> str:
+    """Return the command that sends the example with the AWS CLI."""
+    keys = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
+    command = ["aws", "sqs", "send-message", "--endpoint-url", endpoint]
+    command += ["--queue-url", mapping.queue.url]
+    example = example_body(root, mapping.function.handler)
+    body = f"file://{example.relative_to(root)}" if example.exists() else "{}"
+    command += ["--message-body", body]
+    if mapping.queue.is_fifo:
+        command += ["--message-group-id", "example"]
+    return f"{keys} {shlex.join(command)}"
+
+
+def short(body: str) -> str:
+    """Return the start of a message, on one line."""
+    body = " ".join(body.split())
+    return body if len(body) <= LONGEST_BODY else f"{body[:LONGEST_BODY]}…"
+
+
+def plural(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

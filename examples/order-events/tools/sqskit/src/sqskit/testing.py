@@ -1,0 +1,62 @@
+"""Run a stack on this machine in a test."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqskit.aws import Aws, EmbeddedAws, EventSourceMapping
+from sqskit.errors import UserError
+from sqskit.poller import Poller
+from sqskit.send import send
+
+SECONDS_TO_WAIT = 20
+
+
+class RunningStack:
+    """One function of a stack, and its queues."""
+
+    def __init__(self, aws: Aws, mapping: EventSourceMapping) -> None:
+        self.aws = aws
+        self.queue = mapping.queue
+
+    def send(self, body: str) -> None:
+        """Send a message to the function's queue."""
+        send(self.aws, self.queue, body)
+
+    def is_empty(self) -> bool:
+        """Tell whether no message waits in the queue or is being processed."""
+        return self.aws.depth(self.queue.url) == (0, 0)
+
+    def dead_letters(self) -> list[str]:
+        """Return the bodies of up to ten dead letters."""
+        received = self.aws.client("sqs").receive_message(
+            QueueUrl=self.queue.dead_letter_url, MaxNumberOfMessages=10, VisibilityTimeout=0
+        )
+        return [message["Body"] for message in received.get("Messages", [])]
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition is true. Raises TimeoutError after 20 seconds."""
+        until = time.monotonic() + SECONDS_TO_WAIT
+        while not condition():
+            if time.monotonic() > until:
+                raise TimeoutError(f"still not true after {SECONDS_TO_WAIT} seconds: {condition}")
+            time.sleep(0.02)
+
+
+@contextmanager
+def running(template: Path, function: str) -> Iterator[RunningStack]:
+    """Run a function of a SAM template with its queues; a failed message is retried at once.
+
+    function: its logical id. Raises UserError if the stack cannot run.
+    """
+    with EmbeddedAws() as aws:
+        found = [each for each in aws.deploy(template) if each.function.name == function]
+        if not found:
+            raise UserError(f"the template has no function {function} with an SQS event")
+        poller = Poller(aws, found[0], report=lambda batch: None, retry_after=0)
+        poller.start()
+        try:
+            yield RunningStack(aws, found[0])
+        finally:
+            poller.stop()

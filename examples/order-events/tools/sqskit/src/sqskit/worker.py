@@ -1,0 +1,136 @@
+"""A worker: runs a Lambda function in a process of its own, one invocation after the other."""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from sqskit.aws import Function
+from sqskit.environment import REGION, environment
+
+RUNTIME = Path(__file__).with_name("runtime.py")
+
+# Lambda gives a function this long to be imported.
+SECONDS_TO_START = 10
+
+
+@dataclass
+class Invocation:
+    """The result of an invocation: a response as JSON, or an error; and the log before it."""
+
+    response: str | None = None
+    error: str | None = None
+    log: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Worker:
+    """Runs one process at a time, and a new one if it has ended or the code has changed."""
+
+    def __init__(self, function: Function, endpoint: str) -> None:
+        self.function = function
+        known = {"AWS_ENDPOINT_URL": endpoint, "AWS_LAMBDA_FUNCTION_NAME": function.name}
+        self.environment = environment(AWS_REGION=REGION, **known, **function.environment)
+        self.process: subprocess.Popen[str] | None = None
+        self.reader = threading.Thread()
+        self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.code: dict[Path, float] = {}
+
+    def start(self) -> Invocation:
+        """Make sure that the process runs the current code, and return any error."""
+        code = changed(self.function.folder)
+        if self.process and self.process.poll() is None and code == self.code:
+            return Invocation()
+        self.close()
+        self.code = code
+        self.answers = queue.Queue()
+        folder, handler = str(self.function.folder), self.function.handler
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", str(RUNTIME), folder, handler],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # Ctrl-C must not reach it
+        )
+        self.reader = threading.Thread(target=_read, args=(self.process, self.answers), daemon=True)
+        self.reader.start()
+        return self._answer(SECONDS_TO_START)
+
+    def invoke(self, event: Any) -> Invocation:
+        """Invoke the function, and end its process at its timeout."""
+        started = self.start()
+        if started.error:
+            return started
+        assert self.process
+        assert self.process.stdin
+        seconds = self.function.timeout
+        try:
+            self.process.stdin.write(json.dumps([str(uuid.uuid4()), event, seconds]) + "\n")
+            self.process.stdin.flush()
+        except OSError:  # the process has just ended, and the answer says so
+            pass
+        invocation = self._answer(seconds)
+        invocation.log = started.log + invocation.log
+        return invocation
+
+    def close(self) -> None:
+        """End the process."""
+        if self.process and self.process.stdin:
+            self.process.kill()
+            self.process.stdin.close()
+            self.reader.join(1)  # it takes longer only if the function has started processes itself
+
+    def _answer(self, seconds: float) -> Invocation:
+        """Wait for the answer of the process."""
+        begin = time.monotonic()
+        invocation = Invocation()
+        while not (invocation.response or invocation.error):
+            try:
+                line = self.answers.get(timeout=max(0, begin + seconds - time.monotonic()))
+            except queue.Empty:
+                self.close()
+                line = {"error": f"timed out after {seconds} seconds"}
+            if "log" in line:
+                invocation.log.append(line["log"])
+            invocation.response = line.get("response")
+            invocation.error = line.get("error")
+        invocation.seconds = time.monotonic() - begin
+        return invocation
+
+
+def changed(folder: Path) -> dict[Path, float]:
+    """Return when each Python file in a folder was last changed."""
+    times = {}
+    for path in folder.rglob("*.py"):
+        with suppress(OSError):  # editors make files that soon disappear
+            times[path] = path.stat().st_mtime
+    return times
+
+
+def _read(process: subprocess.Popen[str], answers: queue.Queue[dict[str, Any]]) -> None:
+    """Pass on what a process writes: its answers, and its last words as log lines."""
+    assert process.stdout
+    assert process.stderr
+    with process.stdout, process.stderr:
+        printed = threading.Thread(target=_read_prints, args=(process.stderr, answers), daemon=True)
+        printed.start()
+        for line in process.stdout:
+            answers.put(json.loads(line))
+        printed.join()
+    answers.put({"error": f"the process ended with exit status {process.wait()}"})
+
+
+def _read_prints(lines: IO[str], answers: queue.Queue[dict[str, Any]]) -> None:
+    for line in lines:
+        answers.put({"log": {"message": line.rstrip()}})

@@ -1,0 +1,99 @@
+"""What a message is made of: plain data, without behaviour."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Length:
+    """The least and the greatest length, both included; None is no limit."""
+
+    least: int | None = None
+    greatest: int | None = None
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The limits of a number, named as in msgspec.Meta: ge is >=, gt is >, le is <=, lt is <."""
+
+    ge: Any = None
+    gt: Any = None
+    le: Any = None
+    lt: Any = None
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A single value of the Python type `name`. int, float and Decimal have bounds, str and bytes a length."""
+
+    name: str
+    bounds: Bounds = Bounds()
+    length: Length = Length()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some strings, or one of some whole numbers."""
+
+    values: tuple[str, ...] | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list of items of one type."""
+
+    item: "Type"
+    length: Length = Length()
+
+
+@dataclass(frozen=True)
+class DictOf:
+    """A dict from strings to items of one type."""
+
+    item: "Type"
+    length: Length = Length()
+
+
+@dataclass(frozen=True)
+class Nullable:
+    """Another type, or null."""
+
+    item: "Type"
+
+
+@dataclass(frozen=True)
+class Default:
+    """The value of a field that is left out: None, a bool, a number or a string."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a message: its name in Python and in JSON. It is required if it has no default."""
+
+    name: str
+    wire_name: str
+    type: "Type"
+    default: Default | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message, or an object in one: a class and its fields, in the order they were typed."""
+
+    class_name: str
+    fields: tuple[Field, ...]
+
+
+Type = Scalar | Choice | ListOf | DictOf | Nullable | Message
+
+
+def parts(type_: Type) -> tuple[Type, ...]:
+    """Return the types that a type is made of."""
+    match type_:
+        case ListOf(item=item) | DictOf(item=item) | Nullable(item=item):
+            return (item,)
+        case Message(fields=fields):
+            return tuple(field.type for field in fields)
+    return ()

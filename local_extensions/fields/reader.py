@@ -1,0 +1,224 @@
+"""One line of text -> the fields of a message.
+
+The language is what is written between the parentheses of a Python signature: `name: type` or
+`name: type = default`, separated by commas. An object is such a list in braces.
+"""
+
+import ast
+import keyword
+import re
+
+from local_extensions.fields.expressions import Code, Wrong
+from local_extensions.fields.faults import FieldFaults, Span, code
+from local_extensions.fields.limits import size
+from local_extensions.fields.model import Default, DictOf, Field, ListOf, Message, Scalar, Type, parts
+from local_extensions.fields.names import camel_case, is_taken, pascal_case, singular, snake_case
+from local_extensions.fields.source import Source
+from local_extensions.fields.types import TypeReader, hint
+from local_extensions.fields.values import read_default
+
+LONGEST_TEXT = 20_000
+
+# A field of 39 characters and the class named after another one still fit into one line of 100.
+LONGEST_NAME = 39
+
+# Examples are made to be read.
+LARGEST_EXAMPLE = 65_536
+
+# Names that mean something inside the generated class, or read like a digit.
+_TAKEN_NAMES = {"self", "msgspec", "l"}
+
+# A trailing underscore sets a name off from a keyword or type, as usual in Python; JSON has it without.
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*_?")
+
+
+def parse_fields(text: str, class_name: str = "") -> tuple[Field, ...]:
+    """Read text such as `order_id: str, quantity: int >= 1`, and return its fields in that order.
+
+    class_name: the class of the message; no object in it gets the same name.
+    Raises FieldFaults, with every fault of the text.
+    """
+    if not text.strip():
+        raise FieldFaults(["there is no field; write name: type, such as order_id: str"])
+    if len(text) > LONGEST_TEXT:
+        raise FieldFaults([f"the answer has {len(text)} characters; the limit is {LONGEST_TEXT}"])
+    source = Source(text)
+    fields: tuple[Field, ...] = ()
+    try:
+        source.check()
+        if not source.faults:
+            fields = _Reader(source, class_name).fields(source.whole, class_name)
+            characters = size(Message(class_name, fields))
+            if characters > LARGEST_EXAMPLE:
+                source.fault(
+                    source.whole, f"an example would have about {characters} characters; the limit is {LARGEST_EXAMPLE}"
+                )
+    except RecursionError:
+        source.fault(source.whole, "this is nested too deeply")
+    if source.faults:
+        raise FieldFaults(source.report())
+    return fields
+
+
+class _Reader:
+    def __init__(self, source: Source, class_name: str) -> None:
+        self.source = source
+        self.class_names = {class_name}  # every class has a name of its own
+
+    def fields(self, span: Span, class_name: str) -> tuple[Field, ...]:
+        """Read the fields in the whole text or between a pair of braces."""
+        pieces = self.source.split(span, ",")
+        if len(pieces) > 1 and not self.source.at(pieces[-1]).strip():
+            pieces.pop()  # a comma may follow the last field, as in Python
+        fields: dict[str, Field] = {}  # by their names in JSON
+        places: dict[str, Span] = {}
+        for piece in pieces:
+            place = self.source.stripped(piece)
+            if place.start < place.end:
+                name_span = self.name_span(place)
+                field = self.field(place, name_span, class_name)
+                if field and self.is_new(field, name_span, fields):
+                    fields[field.wire_name], places[field.name] = field, name_span
+            elif piece.end < span.end:
+                self.source.fault(Span(piece.end, piece.end + 1), "there is no field before this comma")
+            else:
+                self.source.fault(Span(piece.start - 1, piece.end + 1), "there is no field; write name: type")
+        for name in set().union(*(_builtin_names(field.type) for field in fields.values())) & places.keys():
+            better = f"write `{name}_`, which is `{name}` in JSON"
+            self.source.fault(places[name], f"a field named `{name}` would hide the type {name}; {better}")
+        return tuple(fields.values())
+
+    def is_new(self, field: Field, name_span: Span, fields: dict[str, Field]) -> bool:
+        other = fields.get(field.wire_name)
+        if other and other.name == field.name:
+            self.source.fault(name_span, f"{code(field.name)} appears twice")
+        elif other:
+            names = f"{code(other.name)} and {code(field.name)}"
+            self.source.fault(name_span, f"{names} are both {code(field.wire_name)} in JSON")
+        return other is None
+
+    def name_span(self, span: Span) -> Span:
+        """Return the part before the colon, or before = if there is no colon."""
+        before, *after = self.source.split(span, ":")
+        return self.source.stripped(before if after else self.source.split(span, "=")[0])
+
+    def field(self, span: Span, name_span: Span, class_name: str) -> Field | None:
+        """Read one field; None if it has a fault."""
+        name = self.source.at(name_span)
+        fault = name_fault(name)
+        if fault:
+            self.source.fault(name_span if name else span, fault)
+        _, *after = self.source.split(span, ":")
+        rest = self.source.stripped(Span(after[0].start, span.end)) if after else Span(span.end, span.end)
+        if not self.source.at(rest).partition("=")[0].strip():
+            if not fault:
+                self.source.fault(name_span, f"{code(name)} has no type; write `{name}: str`")
+            return None
+        piece = Code(self.source, span)
+        parameter = piece.parameter(name_span)
+        if not parameter:
+            self.explain(rest, class_name)
+            return None
+        type_ = self.type(piece, parameter.annotation, "" if fault else name, class_name)
+        if not type_ or fault:
+            return None
+        faults = len(self.source.faults)
+        default = self.default(piece, parameter.default, type_) if parameter.default else None
+        return None if len(self.source.faults) > faults else Field(name, camel_case(name), type_, default)
+
+    def explain(self, span: Span, class_name: str) -> None:
+        """Report why a type, and the default that may follow it, cannot be parsed."""
+        colons = self.source.split(span, ":")
+        if len(colons) > 1:
+            self.source.fault(Span(colons[0].end, colons[0].end + 1), "a field has one colon, after its name")
+            return
+        type_span, *defaults = (self.source.stripped(part) for part in self.source.split(span, "="))
+        if not Code(self.source, type_span).expression():
+            text = self.source.at(type_span)
+            self.source.fault(type_span, f"{code(text)} is not a type; {hint(text)}")
+            for braces in self.source.braces(type_span):
+                self.message(braces, "", class_name)
+        elif len(defaults) > 1:
+            self.source.fault(defaults[1], "a field has one default")
+        elif defaults and not self.source.at(defaults[0]):
+            self.source.fault(defaults[0], "a default is missing after =")
+        else:
+            shown = code(self.source.at(defaults[0] if defaults else type_span))
+            self.source.fault(
+                defaults[0] if defaults else type_span,
+                f"{shown} cannot be a default; use a number, a string, True, False or None",
+            )
+
+    def type(self, piece: Code, node: ast.expr, name: str, class_name: str) -> Type | None:
+        """Read the type of a field with that name in that class; None if it has a fault."""
+
+        def nested(braces: Span, many: bool) -> Message | None:
+            return self.message(braces, singular(name) if many else name, class_name)
+
+        return TypeReader(piece, nested).read(node)
+
+    def default(self, piece: Code, node: ast.expr, type_: Type) -> Default | None:
+        try:
+            return read_default(node, piece.typed(node), type_)
+        except Wrong as wrong:
+            self.source.fault(piece.span(node), wrong.what)
+            return None
+
+    def message(self, braces: Span, name: str, parent: str) -> Message | None:
+        """Read the object in a pair of braces. Its class is named after the field, or after the parent too."""
+        before = len(self.source.faults)
+        own = pascal_case(name)
+        class_name = f"{parent}{own}" if own in self.class_names or is_taken(own) else own
+        if name and (class_name in self.class_names or is_taken(class_name) or len(class_name) > LONGEST_NAME):
+            self.source.fault(braces, f"its class name {class_name} is taken or too long; give the field another name")
+        self.class_names.add(class_name)
+        inside = Span(braces.start + 1, braces.end - 1)
+        if re.match(r"\s*str\s*:", self.source.at(inside)):
+            better = f"dict[{self.source.at(inside).strip().replace(':', ',', 1)}]"
+            self.source.fault(braces, f"a field named str? for an object with any keys, write {code(better)}")
+            return None
+        fields = self.fields(inside, class_name)
+        return Message(class_name, fields) if len(self.source.faults) == before else None
+
+
+def _builtin_names(type_: Type) -> set[str]:
+    """Return the names of types that the annotation of a field uses."""
+    match type_:
+        case Message():
+            return set()  # the annotations of its fields are in another class
+        case Scalar(name=name):
+            own = {name}
+        case ListOf():
+            own = {"list"}
+        case DictOf():
+            own = {"dict", "str"}
+        case _:
+            own = set()
+    return own.union(*(_builtin_names(part) for part in parts(type_)))
+
+
+def name_fault(name: str) -> str | None:
+    """Say why a field cannot have this name; None if it can."""
+    words = re.sub(r"[_-]+", "_", snake_case(name)).strip("_")
+    if not name:
+        return "a name is missing; write name: type"
+    if name[0] in "({[":
+        return "a field begins with its name, not with a bracket; write name: type"
+    if name[0] in "\"'":
+        return f'{code(name)} is not a name; write it without quotes, or for fixed values name: "a" | "b"'
+    if typed := re.fullmatch(r"([A-Za-z_]\w*)\s+([^;]+)", name):
+        return f"a colon is missing; write {code(f'{typed[1]}: {typed[2]}')}"
+    if name[0] in "*/":
+        return f"{code(name)} is not allowed here; write name: type"
+    if keyword.iskeyword(name):
+        return f"`{name}` is a Python keyword; write `{name.lower()}_`, which is `{name.lower()}` in JSON"
+    if not _SNAKE_CASE.fullmatch(name):
+        if _SNAKE_CASE.fullmatch(words) and not keyword.iskeyword(words):
+            in_json = f", which is {code(camel_case(words))} in JSON" if camel_case(words) != words else ""
+            return f"{code(name)} is not in snake_case; write {code(words)}{in_json}"
+        return f"{code(name)} is not in snake_case; use lower-case letters, digits and single _ between them"
+    if name in _TAKEN_NAMES:
+        return f"a field cannot be named `{name}`; write `{name}_`, which is `{name}` in JSON"
+    if len(name) > LONGEST_NAME:
+        return f"the name has {len(name)} characters; the limit is {LONGEST_NAME}"
+    return None

@@ -1,0 +1,1 @@
+"""The fields of a message: from plain data to what is generated."""

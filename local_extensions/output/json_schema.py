@@ -1,0 +1,83 @@
+"""The JSON Schema of a message, as `msgspec.json.schema` gives it for the generated class.
+
+The generated project compares the texts, so the keys come in the same order.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from local_extensions.fields.limits import given
+from local_extensions.fields.model import Choice, DictOf, Field, Length, ListOf, Message, Nullable, Scalar, Type
+from local_extensions.output.python import documented_classes
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_SCALARS: dict[str, dict[str, Any]] = {
+    "str": {"type": "string"},
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "bool": {"type": "boolean"},
+    "Decimal": {"type": "string", "format": "decimal"},
+    "date": {"type": "string", "format": "date"},
+    "time": {"type": "string"},  # the format would require a zone
+    "datetime": {"type": "string", "format": "date-time"},
+    "UUID": {"type": "string", "format": "uuid"},
+    "bytes": {"type": "string", "contentEncoding": "base64"},
+}
+
+_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+
+
+def json_schema(message: Message) -> dict[str, Any]:
+    """Return the schema of a message, with a definition for each of its classes."""
+    definitions = {
+        class_.class_name: _definition(class_, docstring) for class_, docstring in documented_classes(message)
+    }
+    return {"$schema": DIALECT, **_schema(message), "$defs": definitions}
+
+
+def _definition(message: Message, docstring: str) -> dict[str, Any]:
+    return {
+        "title": message.class_name,
+        "description": docstring,
+        "type": "object",
+        "properties": {field.wire_name: _property(field) for field in message.fields},
+        "required": [field.wire_name for field in message.fields if not field.default],
+    }
+
+
+def _property(field: Field) -> dict[str, Any]:
+    schema = _schema(field.type)
+    if not field.default:
+        return schema
+    value = field.default.value
+    return {**schema, "default": str(value) if isinstance(value, Decimal) else value}
+
+
+def _schema(type_: Type) -> dict[str, Any]:
+    """Return the schema of a type; for a class, a reference to its definition."""
+    match type_:
+        case Message(class_name=name):
+            return {"$ref": f"#/$defs/{name}"}
+        case Nullable(item=item):
+            return {"anyOf": [_schema(item), {"type": "null"}]}
+        case Choice(values=values):
+            return {"enum": sorted(values)}
+        case ListOf(item=item, length=length):
+            return {"type": "array", "items": _schema(item), **_limits(length, "Items")}
+        case DictOf(item=item, length=length):
+            return {"type": "object", "additionalProperties": _schema(item), **_limits(length, "Properties")}
+        case Scalar(name="Decimal"):  # msgspec does not know its bounds, which the class checks
+            return _SCALARS["Decimal"]
+        case Scalar(name="bytes", length=length):
+            in_base64 = Length(*(limit and (limit + 2) // 3 * 4 for limit in (length.least, length.greatest)))
+            return {**_SCALARS["bytes"], **_limits(in_base64, "Length")}
+        case Scalar(name=name, bounds=bounds, length=length):
+            limits = {_BOUNDS[sign]: limit for sign, limit in given(bounds)}
+            return {**_SCALARS[name], **limits, **_limits(length, "Length")}
+
+
+def _limits(length: Length, of_what: str) -> dict[str, int]:
+    """Return the limits of a length, of "Length", "Items" or "Properties"."""
+    limits = {f"max{of_what}": length.greatest, f"min{of_what}": length.least}
+    return {name: limit for name, limit in limits.items() if limit is not None}

@@ -1,0 +1,246 @@
+"""The Python source of a message: its classes and their imports, as ruff format would leave them."""
+
+import itertools
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from local_extensions.fields.faults import columns
+from local_extensions.fields.limits import SIGNS, given
+from local_extensions.fields.model import (
+    Choice,
+    DictOf,
+    Field,
+    Length,
+    ListOf,
+    Message,
+    Nullable,
+    Scalar,
+    Type,
+    parts,
+)
+from local_extensions.fields.names import is_taken, pascal_case
+
+LINE_LENGTH = 100
+
+_MODULES = {
+    "date": "datetime",
+    "datetime": "datetime",
+    "time": "datetime",
+    "Decimal": "decimal",
+    "Annotated": "typing",
+    "Literal": "typing",
+    "UUID": "uuid",
+}
+
+_OPPOSITE = {"ge": "<", "gt": "<=", "le": ">", "lt": ">="}
+
+
+def imports(message: Message) -> list[str]:
+    """Return the lines that import from the standard library what the annotations use."""
+    names: dict[str, set[str]] = {}
+    for name in _imported(message):
+        names.setdefault(_MODULES[name], set()).add(name)
+    return [f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)]
+
+
+def definitions(message: Message) -> list[str]:
+    """Return the source of each class, nested ones first, and of each type that is too long for its line."""
+    docstrings = {class_.class_name: docstring for class_, docstring in documented_classes(message)}
+    return [*_Writer(docstrings).message(message)]
+
+
+def documented_classes(
+    message: Message, docstring: str = "One message. In JSON its names are in camelCase."
+) -> Iterator[tuple[Message, str]]:
+    """Yield the message and every object in it with its docstring, each before the objects in it."""
+    yield message, docstring
+    for field in message.fields:
+        for nested in _nested(field.type):
+            yield from documented_classes(nested, f"Part of {message.class_name}: {field.name}.")
+
+
+def source(value: Any) -> str:
+    """Return a value as Python source, as ruff format would leave it."""
+    if isinstance(value, Decimal):
+        return f'Decimal("{value}")'
+    if not isinstance(value, str):
+        return repr(value).replace("e+", "e")
+    quote = "'" if value.count('"') > value.count("'") else '"'
+    return quote + value.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
+
+
+# --- annotations -------------------------------------------------------------------------------
+
+
+def annotation(type_: Type) -> str:
+    """Return the annotation of a type, on one line."""
+    match type_:
+        case Message(class_name=name):
+            return name
+        case Nullable(item=item):
+            return f"{annotation(item)} | None"
+        case Choice(values=values):
+            return f"Literal[{', '.join(map(source, values))}]"
+        case ListOf(item=item) | DictOf(item=item):
+            base = f"{_opening(type_)}{annotation(item)}]"
+        case Scalar(name=name):
+            base = name
+    meta = _meta(type_)
+    return f"Annotated[{base}, {meta}]" if meta else base
+
+
+def _meta(type_: Type) -> str:
+    """Return the msgspec.Meta that restricts a type; nothing if any value will do."""
+    match type_:
+        case Scalar(name="datetime"):
+            arguments = ["tz=True"]
+        case Scalar(name="Decimal"):
+            arguments = []  # msgspec has no bounds for it; the class checks them
+        case Scalar(bounds=bounds, length=length):
+            arguments = [f"{name}={source(limit)}" for name, limit in given(bounds)] + _lengths(length)
+        case ListOf(length=length) | DictOf(length=length):
+            arguments = _lengths(length)
+        case _:
+            arguments = []
+    return f"msgspec.Meta({', '.join(arguments)})" if arguments else ""
+
+
+def _lengths(length: Length) -> list[str]:
+    limits = {"min_length": length.least, "max_length": length.greatest}
+    return [f"{name}={limit}" for name, limit in limits.items() if limit is not None]
+
+
+def _opening(type_: ListOf | DictOf) -> str:
+    """Return the annotation up to the item."""
+    return "list[" if isinstance(type_, ListOf) else "dict[str, "
+
+
+def _imported(type_: Type) -> set[str]:
+    """Return the names from the standard library that the classes of a type use."""
+    own = {"Annotated"} if _meta(type_) else set()
+    match type_:
+        case Scalar(name=name) if name in _MODULES:
+            own.add(name)
+        case Choice():
+            own.add("Literal")
+    return own.union(*(_imported(part) for part in parts(type_)))
+
+
+def _nested(type_: Type) -> Iterator[Message]:
+    """Yield the objects directly in a type, but not those in them."""
+    if isinstance(type_, Message):
+        yield type_
+    else:
+        for part in parts(type_):
+            yield from _nested(part)
+
+
+# --- classes -----------------------------------------------------------------------------------
+
+
+class _Writer:
+    def __init__(self, docstrings: dict[str, str]) -> None:
+        self.docstrings = docstrings  # by class name
+        self.taken = set(docstrings)
+        self.named: dict[str, str] = {}  # the aliases so far, by annotation
+
+    def free(self, name: str) -> str:
+        """Return the name, with a number after it if it is taken."""
+        names = (f"{name}{n}" if n > 1 else name for n in itertools.count(1))
+        found = next(each for each in names if each not in self.taken and not is_taken(each))
+        self.taken.add(found)
+        return found
+
+    def message(self, message: Message) -> Iterator[str]:
+        lines = []
+        for field in message.fields:
+            for nested in _nested(field.type):
+                yield from self.message(nested)
+            aliases: list[str] = []
+            lines.append(self.field(field, aliases))
+            yield from aliases
+        docstring = f'    """{self.docstrings[message.class_name]}"""'
+        yield "\n".join([_header(message), docstring, "", *lines, *_post_init(message)])
+
+    def field(self, field: Field, aliases: list[str]) -> str:
+        """Return the line of a field. A type that is too long for it is added to `aliases`."""
+        value = source(field.default.value) if field.default else ""
+        start, default = f"    {field.name}: ", f" = {value}" if field.default else ""
+        line = start + annotation(field.type) + default
+        if columns(line) <= LINE_LENGTH:
+            return line
+        room = LINE_LENGTH - columns(start) - len(" = (")
+        short = self.short(field.type, room, pascal_case(field.name), aliases)
+        line = start + short + default
+        return line if columns(line) <= LINE_LENGTH else f"{start}{short} = (\n        {value}\n    )"
+
+    def short(self, type_: Type, room: int, name: str, aliases: list[str]) -> str:
+        """Return the annotation if there is room for it, or else the name of an alias for it."""
+        text = annotation(type_)
+        if columns(text) <= room or isinstance(type_, Message):
+            return text
+        if isinstance(type_, Nullable):
+            return f"{self.short(type_.item, room - len(' | None'), name, aliases)} | None"
+        if text not in self.named:
+            self.named[text] = name = self.free(name)
+            aliases.append(self.alias(type_, name, aliases))
+        return self.named[text]
+
+    def alias(self, type_: Type, name: str, aliases: list[str]) -> str:
+        line = f"{name} = {annotation(type_)}"
+        if columns(line) <= LINE_LENGTH:
+            return line
+        meta = _meta(type_)
+        match type_:
+            case Choice(values=values):
+                return _multiline(name, "Literal", [source(value) for value in values])
+            case ListOf(item=item) | DictOf(item=item):
+                opening = _opening(type_)
+                around = f"    {opening}]," if meta else f"{name} = {opening}]"
+                base = f"{opening}{self.short(item, LINE_LENGTH - len(around), f'{name}Item', aliases)}]"
+                return _multiline(name, "Annotated", [base, meta]) if meta else f"{name} = {base}"
+            case Scalar():
+                return _multiline(name, "Annotated", [type_.name, meta])
+        raise AssertionError(type_)
+
+
+def _multiline(name: str, generic: str, elements: list[str]) -> str:
+    return "\n".join([f"{name} = {generic}[", *(f"    {element}," for element in elements), "]"])
+
+
+def _header(message: Message) -> str:
+    arguments = ["msgspec.Struct", "frozen=True"]
+    optional = [field.default is not None for field in message.fields]
+    if optional != sorted(optional):  # a required field follows an optional one
+        arguments.append("kw_only=True")
+    arguments.append('rename="camel"')
+    line = f"class {message.class_name}({', '.join(arguments)}):"
+    if columns(line) <= LINE_LENGTH:
+        return line
+    return "\n".join([f"class {message.class_name}(", *(f"    {argument}," for argument in arguments), "):"])
+
+
+def _post_init(message: Message) -> Iterator[str]:
+    """Yield the checks of bounded Decimals: msgspec has no bounds for them, but reports a ValueError."""
+    decimals = [(field, found) for field in message.fields if (found := bounded_decimal(field))]
+    if not decimals:
+        return
+    yield from ("", "    def __post_init__(self) -> None:")
+    for field, decimal in decimals:
+        value, indent = f"self.{field.name}", "        "
+        if isinstance(field.type, Nullable):
+            yield f"{indent}if {value} is not None:"
+            indent += "    "
+        yield f"{indent}if not {value}.is_finite():"
+        yield f'{indent}    raise ValueError("Expected `{field.wire_name}` to be finite")'
+        for name, limit in given(decimal.bounds):
+            number = str(limit) if limit == int(limit) and "E" not in str(limit) else source(limit)
+            yield f"{indent}if {value} {_OPPOSITE[name]} {number}:"
+            yield f'{indent}    raise ValueError("Expected `{field.wire_name}` {SIGNS[name]} {limit}")'
+
+
+def bounded_decimal(field: Field) -> Scalar | None:
+    """Return the type of a field if it is a Decimal with bounds."""
+    type_ = field.type.item if isinstance(field.type, Nullable) else field.type
+    return type_ if isinstance(type_, Scalar) and type_.name == "Decimal" and given(type_.bounds) else None

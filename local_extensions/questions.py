@@ -1,0 +1,178 @@
+"""What an answer may be: one check for each question, and the names that follow from an answer.
+
+A check gets all answers given so far. It returns a line for each fault, and none if the answer is good.
+"""
+
+import json
+import keyword
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.exceptions import FailedHookException
+from slugify import slugify
+
+from local_extensions.fields import FieldFaults, parse_fields
+from local_extensions.fields.faults import quoted
+from local_extensions.fields.model import Message
+from local_extensions.fields.names import is_taken, snake_case
+
+# A template's description may have 1,024 bytes, and a character has up to 4.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-description-structure.html
+LONGEST_PROJECT_NAME = 256
+
+# A CloudFormation stack name has letters, digits and hyphens, and a letter first. It is also the name of a
+# folder and of a Python project, which may not end in a hyphen.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+LONGEST_SLUG = 50
+_STACK_NAME = re.compile(rf"[A-Za-z]([A-Za-z0-9-]{{0,{LONGEST_SLUG - 2}}}[A-Za-z0-9])?")
+
+# Windows reserves these names.
+_DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+LONGEST_QUEUE_NAME = 80
+
+# CloudFormation's logical ids, such as NewMessageQueue, consist of ASCII letters and digits.
+_CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
+
+# The generated lines that name the module fit into 100 characters.
+LONGEST_MODULE = 33
+
+# The modules and tests of the generated project that are not named after the message.
+TAKEN_MODULES = frozenset({"contract", "delivery", "local", "requirements", "shared", "sqs", "stack"})
+
+# Lambda's limits.
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+LARGEST_BATCH = {"standard": 10_000, "fifo": 10}
+
+
+class BadAnswers(FailedHookException):
+    """An invalid answer. The text is what the user sees.
+
+    Cookiecutter and `sam init` print a FailedHookException as it is, and exit with status 1.
+    """
+
+
+def project_slug(project_name: str) -> str:
+    """Return the slug that a project name suggests: the name itself if it is a valid slug."""
+    if _STACK_NAME.fullmatch(project_name) and project_name.lower() not in _DEVICES:
+        return project_name
+    words = slugify(project_name)
+    if not words[:1].isalpha() or words in _DEVICES:
+        words = f"sqs-{words}"
+    return words[:LONGEST_SLUG].strip("-")
+
+
+def message(answers: Mapping[str, Any]) -> Message:
+    """Return the message that the answers describe. Raises FieldFaults."""
+    return Message(answers["message_name"], parse_fields(answers["message_fields"], answers["message_name"]))
+
+
+def _project_name_faults(answers: Mapping[str, Any]) -> list[str]:
+    name = str(answers["project_name"])
+    if not name.strip() or not name.isprintable():
+        return [f"{quoted(name)} is not a valid project name; use printable characters on one line"]
+    if len(name) > LONGEST_PROJECT_NAME:
+        return [f"{quoted(name)} has {len(name)} characters; the limit is {LONGEST_PROJECT_NAME}"]
+    return []
+
+
+def _project_slug_faults(answers: Mapping[str, Any]) -> list[str]:
+    slug = str(answers["project_slug"])
+    if not _STACK_NAME.fullmatch(slug):
+        return [
+            f"{quoted(slug)} is not a valid CloudFormation stack name; use up to {LONGEST_SLUG} letters, digits and "
+            "hyphens, with a letter first and no hyphen last"
+        ]
+    if slug.lower() in _DEVICES:
+        return [f"{quoted(slug)} is reserved on Windows; use another name, such as sqs-{slug}"]
+    return []
+
+
+def _message_name_faults(answers: Mapping[str, Any]) -> list[str]:
+    name = str(answers["message_name"])
+    if not _CLASS_NAME.fullmatch(name):
+        return [f"{quoted(name)} is not a valid class name; use letters and digits, such as OrderPlaced"]
+    module = snake_case(name)
+    if is_taken(name):
+        return [f"the generated code already uses the name {quoted(name)}; try Order{name}"]
+    if keyword.iskeyword(module) or module in TAKEN_MODULES:
+        return [f"{quoted(name)} gives the module name {module}, which is taken; try Order{name}"]
+    if len(module) > LONGEST_MODULE:
+        return [f"{quoted(name)} gives a module name of {len(module)} characters; the limit is {LONGEST_MODULE}"]
+    queue = f"{answers.get('project_slug', '')}-{name}Queue.fifo"
+    if len(queue) > LONGEST_QUEUE_NAME:
+        return [
+            f"{quoted(name)} and the project_slug give the queue name {queue}, "
+            f"which is longer than {LONGEST_QUEUE_NAME} characters"
+        ]
+    return []
+
+
+def _message_fields_faults(answers: Mapping[str, Any]) -> list[str]:
+    try:
+        parse_fields(str(answers["message_fields"]), str(answers.get("message_name")))
+    except FieldFaults as error:
+        return error.faults
+    return []
+
+
+def _batch_size_faults(answers: Mapping[str, Any]) -> list[str]:
+    size = str(answers["batch_size"])
+    queue_type = answers.get("queue_type", "standard")
+    largest = LARGEST_BATCH.get(queue_type, 0)
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", size, re.ASCII) or int(size) > largest:
+        return [
+            f"{quoted(size)} is not a valid batch size for a {queue_type} queue; use a whole number from 1 to {largest}"
+        ]
+    return []
+
+
+CHECKS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
+    "project_name": _project_name_faults,
+    "project_slug": _project_slug_faults,
+    "message_name": _message_name_faults,
+    "message_fields": _message_fields_faults,
+    "batch_size": _batch_size_faults,
+}
+
+
+def check(answers: Mapping[str, Any], question: str) -> str:
+    """Check one answer while the questions are asked. Returns "". Raises BadAnswers."""
+    if question in answers:  # a replay only asks what its file lacks; check_all checks the rest
+        _refuse(_faults(answers, question))
+    return ""
+
+
+def check_all(answers: Mapping[str, Any]) -> str:
+    """Check every answer, because those of a replay file were never asked.
+
+    Returns "". Raises BadAnswers with all faults.
+    """
+    faults = [fault for question in CHECKS for fault in _faults(answers, question)]
+    for question, allowed in choices().items():
+        if answers[question] not in allowed:
+            faults.append(f"{question}: {quoted(answers[question])} is not a choice; use {' or '.join(allowed)}")
+    module = snake_case(str(answers["message_name"]))
+    if answers["__message_module"] != module:
+        given = quoted(answers["__message_module"])
+        faults.append(f"__message_module: {given} does not match message_name; use {module}")
+    _refuse(faults)
+    return ""
+
+
+def _faults(answers: Mapping[str, Any], question: str) -> list[str]:
+    return [f"{question}: {fault}" for fault in CHECKS[question](answers)]
+
+
+def choices() -> dict[str, list[str]]:
+    """Return the questions of cookiecutter.json that offer choices."""
+    questions = json.loads((Path(__file__).parents[1] / "cookiecutter.json").read_text(encoding="utf-8"))
+    return {name: default for name, default in questions.items() if isinstance(default, list) and name[0] != "_"}
+
+
+def _refuse(faults: list[str]) -> None:
+    if faults:
+        raise BadAnswers("\n".join(faults))

@@ -1,0 +1,201 @@
+"""The field language: what it means, and that the generated module does what it says."""
+
+import json
+import re
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from local_extensions.fields import FieldFaults, parse_fields
+from local_extensions.fields.reader import LONGEST_NAME
+from local_extensions.output.example import example
+from local_extensions.output.python import annotation as annotation_of
+from local_extensions.output.python import source
+from tests.support.field_lines import TEXTS, lines
+from tests.support.messages import class_of, message_of, module_source
+from tests.support.refusals import broken, refusals
+
+
+@pytest.mark.parametrize(
+    ("typed", "annotation"),
+    [
+        *((name, name) for name in ("str", "int", "float", "bool", "Decimal", "date", "time", "UUID", "bytes")),
+        ("datetime", "Annotated[datetime, msgspec.Meta(tz=True)]"),
+        ("list[int]", "list[int]"),
+        ("dict[str, list[bool]]", "dict[str, list[bool]]"),
+        ("str | None", "str | None"),
+        ("None | str", "str | None"),
+        ("list[str | None] | None", "list[str | None] | None"),
+        ('"new" | "paid"', 'Literal["new", "paid"]'),
+        ("+1 | -1", "Literal[1, -1]"),
+        ("""'say "hi"' | "it's" """, """Literal['say "hi"', "it's"]"""),
+        ('"{{ 7*7 }}" | "{% raw %}"', 'Literal["{{ 7*7 }}", "{% raw %}"]'),
+        ('"Grüße 🚀"', 'Literal["Grüße 🚀"]'),
+        ("1 | 2 | -3", "Literal[1, 2, -3]"),
+        ('"a" | None', 'Literal["a"] | None'),
+        ("int >= 1", "Annotated[int, msgspec.Meta(ge=1)]"),
+        ("int<10", "Annotated[int, msgspec.Meta(lt=10)]"),
+        ("1 <= int <= 5", "Annotated[int, msgspec.Meta(ge=1, le=5)]"),
+        ("5 > int", "Annotated[int, msgspec.Meta(lt=5)]"),
+        ("-1.5 < float < 2", "Annotated[float, msgspec.Meta(gt=-1.5, lt=2.0)]"),
+        ("int >= 1 | None", "Annotated[int, msgspec.Meta(ge=1)] | None"),
+        ("None | 1 <= int", "Annotated[int, msgspec.Meta(ge=1)] | None"),
+        ("(int >= 1) | None", "Annotated[int, msgspec.Meta(ge=1)] | None"),
+        ("Decimal > 0", "Decimal"),
+        ("str[1:64]", "Annotated[str, msgspec.Meta(min_length=1, max_length=64)]"),
+        ("str[:64]", "Annotated[str, msgspec.Meta(max_length=64)]"),
+        ("str[0:64]", "Annotated[str, msgspec.Meta(max_length=64)]"),
+        ("str[2:]", "Annotated[str, msgspec.Meta(min_length=2)]"),
+        ("bytes[8]", "Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]"),
+        ("list[str[3]][1:10]", "Annotated[list[Annotated[str, msgspec.Meta(min_length=3, max_length=3)]], "
+                               "msgspec.Meta(min_length=1, max_length=10)]"),
+        ("dict[str, int][:5] | None", "Annotated[dict[str, int], msgspec.Meta(max_length=5)] | None"),
+        ("{sku: str, quantity: int >= 1}", "Field"),
+        ("{sku: str} | None", "Field | None"),
+        ("list[{sku: str}]", "list[Field]"),
+        ("dict[str, {a: {b: int}}]", "dict[str, Field]"),
+    ],
+)  # fmt: skip
+def test_type_gives_its_annotation(typed: str, annotation: str) -> None:
+    (field,) = parse_fields(f"field: {typed}")
+    assert annotation_of(field.type) == annotation
+    class_of(message_of(f"field: {typed}"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "default"),
+    [
+        ('str = "new"', '"new"'),
+        ("str = 'a\"b'", "'a\"b'"),
+        ("str = 'back\\\\slash'", '"back\\\\slash"'),
+        ("int = -1", "-1"),
+        ("int >= 1 = 1", "1"),
+        ("float = 1", "1.0"),
+        ("float=1.5", "1.5"),
+        ("bool = True", "True"),
+        ("Decimal = 1.50", 'Decimal("1.50")'),
+        ("Decimal = '0.1'", 'Decimal("0.1")'),
+        ("Decimal >= -1 = -0.50", 'Decimal("-0.50")'),
+        ("str[1:3] = 'abc'", '"abc"'),
+        ('"a" | "b" = "b"', '"b"'),
+        ("1 | 2 | None = None", "None"),
+        ("1 | 2 | None = 2", "2"),
+        ("list[int] | None = None", "None"),
+        ("{a: int} | None = None", "None"),
+        ("date | None = None", "None"),
+    ],
+)
+def test_default_gives_its_source(typed: str, default: str) -> None:
+    (field,) = parse_fields(f"field: {typed}")
+    assert field.default
+    assert source(field.default.value) == default
+    assert msgspec.json.decode("{}", type=class_of(message_of(f"field: {typed}")))
+
+
+def test_two_hundred_fields_are_read() -> None:
+    message = message_of(", ".join(f"field_{n}: list[{{sku: str, count: int >= 1}}] | None" for n in range(200)))
+    assert len(message.fields) == 200
+    assert class_of(message)
+
+
+def test_longest_name_is_allowed() -> None:
+    assert parse_fields(f"{'a' * LONGEST_NAME}: str")
+
+
+# --- the generated module ------------------------------------------------------------------------
+
+
+def ruff(*arguments: str, source: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--line-length=100", "-"]
+    return subprocess.run(command, input=source, capture_output=True, text=True, encoding="utf-8")
+
+
+def check_line(text: str, fails: bool = True) -> None:
+    try:
+        message = message_of(text)
+    except FieldFaults as error:
+        assert fails
+        acceptable = ("appears twice", "are both", "would hide the type", "taken or too long", "allows no value",
+                      "cannot be named", "would have about", "is a fixed value")  # fmt: skip
+        assert all(any(words in fault for words in acceptable) for fault in error.faults), (text, error.faults)
+        return
+    source = module_source(message)
+    defined = re.findall(r"^(?:class )?(\w+)(?:\(| = )", source, re.MULTILINE)
+    assert len(set(defined)) == len(defined)
+    formatted = ruff("format", "--check", "--diff", source=source)
+    assert formatted.returncode == 0, formatted.stdout
+    linted = ruff("check", "--select=B,E,F,I,SIM,UP,W", "--target-version=py311", source=source)
+    assert linted.returncode == 0, linted.stdout
+
+    class_ = class_of(message)
+    for n in (1, 2, 3):
+        body = example(message, n=n)
+        decoded = msgspec.json.decode(json.dumps(body), type=class_)
+        assert json.loads(msgspec.json.encode(decoded)) == body
+    for refusal in refusals(message):
+        with pytest.raises(msgspec.ValidationError) as caught:
+            msgspec.json.decode(json.dumps(broken(example(message), refusal)), type=class_)
+        _, found, path = str(caught.value).rpartition(" - at `")
+        assert (path.removesuffix("`") if found else "$") == f"${refusal.at}", refusal
+
+
+LONG = " | ".join(f'"{letter * 12}"' for letter in "abcdefgh")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"net: {{currency: {LONG}}}, vat: {{currency: {LONG}}}",
+        f"status: {LONG}, y: {{status: {LONG} | 'other'}}",
+        f"tags: list[{LONG}], tags_item: {LONG} | 'other'",
+        f"tags: list[{LONG} | 'other'][1:], tags_item: {{a: str}}",
+        f"decimal: {LONG}, order_decimal: {LONG}, d: Decimal",
+        f"value_error: {LONG}, amount: Decimal > 0",
+        f"i: {LONG}, o: {{a: str}}",
+        "a" * 39 + ": {" + "b" * 39 + ": {c: str}}",
+        'kind: "a - at `b" | "c", from_: str, date_: date | None = None, day: str',
+        f'note: str = "it\'s | `x`", late: {LONG} = "{"h" * 12}"',
+    ],
+)
+def test_names_of_the_module_do_not_collide(text: str) -> None:
+    check_line(text, fails=False)
+
+
+# --- the whole language ------------------------------------------------------------------------
+
+
+@given(lines())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_valid_line_gives_a_module_that_does_what_it_says(text: str) -> None:
+    check_line(text)
+
+
+@pytest.mark.wide
+@given(lines())
+@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_many_valid_lines_give_modules_that_do_what_they_say(text: str) -> None:
+    check_line(text)
+
+
+def check_text(text: str) -> None:
+    try:
+        message = message_of(text)
+    except FieldFaults as error:
+        assert error.faults
+    else:
+        class_of(message)
+
+
+@given(TEXTS)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    check_text(text)
+
+
+@pytest.mark.wide
+@given(TEXTS)
+@settings(max_examples=50_000)
+def test_a_great_many_texts_are_read_or_refused(text: str) -> None:
+    check_text(text)

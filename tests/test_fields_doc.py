@@ -1,0 +1,37 @@
+"""docs/fields.md: every type and example in it can be used, and its errors are what is printed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from local_extensions.fields import parse_fields
+from tests.support.projects import ROOT, run
+
+DOC = (ROOT / "docs" / "fields.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)
+TABLE = DOC.split("\n| you write |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+TYPES = [text.replace("\\|", "|") for row in TABLE for text in re.findall(r"`(.*?)`", re.split(r"(?<!\\)\|", row)[1])]
+
+
+def test_table_has_every_kind_of_type() -> None:
+    assert len(TYPES) == 24
+
+
+@pytest.mark.parametrize("text", TYPES)
+def test_type_of_the_table_is_read(text: str) -> None:
+    assert parse_fields(f"field: {text}")
+
+
+@pytest.mark.parametrize("text", [text.strip() for language, text in BLOCKS if language == "python"])
+def test_example_is_read(text: str) -> None:
+    assert parse_fields(text)
+
+
+def test_errors_are_what_is_printed(tmp_path: Path) -> None:
+    (block,) = (text for _, text in BLOCKS if text.startswith("$ "))
+    command, _, output = block.partition("\n")
+    words = shlex.split(command.removeprefix("$ uvx "))
+    done = run(words[0], str(ROOT), *words[2:], cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, output)

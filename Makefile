@@ -19,7 +19,7 @@ test: lint ## everything that must pass before a change lands
 test-all: lint ## the same, and the slow sweeps
 	$(BIN)/pytest -n 2
 
-quick: lint ## lint, and the tests that bake at most one project
+quick: lint ## lint, and the tests that start no other tool: under a minute
 	$(BIN)/pytest -n 2 -m "not slow and not wide"
 
 # The rooms of the generated project that contain no Jinja are linted in place, by its own rules.

@@ -8,9 +8,11 @@ import re
 TAKEN_CLASS_NAMES = frozenset(
     {
         "Annotated",
+        "CONTRACT",
         "Decimal",
         "EVENT",
         "EXAMPLE",
+        "FUNCTION",
         "Iterator",
         "Literal",
         "Path",

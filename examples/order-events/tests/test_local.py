@@ -9,11 +9,12 @@ from sqskit.testing import RunningStack, running
 pytestmark = pytest.mark.local
 
 ROOT = Path(__file__).parents[1]
+FUNCTION = "NewMessageProcessorFunction"
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[RunningStack]:
-    with running(ROOT / "template.yaml", "NewMessageProcessorFunction") as stack:
+    with running(ROOT / "template.yaml", FUNCTION) as stack:
         yield stack
 
 

@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
+from sqskit.rules import silent_metrics
+
 from new_message_processor.app import handler
 
 ROOT = Path(__file__).parents[1]
-EVENT = json.loads((ROOT / "contract" / "new_message.event.json").read_text("utf-8"))
+CONTRACT = ROOT / "contract"
+EVENT = json.loads((CONTRACT / "new_message.event.json").read_text("utf-8"))
 
 
 def test_good_message_succeeds() -> None:
@@ -19,3 +23,9 @@ def test_only_the_broken_message_is_reported() -> None:
     assert handler({"Records": [good, broken]}, None) == {
         "batchItemFailures": [{"itemIdentifier": "broken"}]
     }
+
+
+def test_every_metric_of_the_stack_is_found_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        handler(EVENT, None)
+    assert silent_metrics(ROOT / "template.yaml", caplog.records) == []

@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import re
+import shutil
 import sys
 import tomllib
 from collections.abc import Callable
@@ -207,6 +208,27 @@ def test_make_test_and_make_lint_work_for_the_owner(bake: Bake) -> None:
     project.run("make", "build")  # its output is not linted
     assert "Success: no issues found" in project.run("make", "lint")
     assert re.search(r"=+ \d+ passed", project.run("make", "test", "ARGS=-m 'not local'"))
+
+
+BOTO3 = """
+import boto3
+
+sqs = boto3.client("sqs", region_name="eu-west-1")
+
+
+def forward(body: str) -> None:
+    boto3.resource("dynamodb").Table("orders").put_item(Item={"id": "1"})
+    sqs.send_message(QueueUrl="https://example.com", MessageBody=body)
+"""
+
+
+@pytest.mark.slow
+@posix
+def test_boto3_in_the_owners_code_passes_lint(bake: Bake, tmp_path: Path) -> None:
+    baked = bake(runtime=RUNTIME)
+    shutil.copytree(baked.path, tmp_path / "owned", ignore=shutil.ignore_patterns(".venv", ".aws-sam"))
+    (tmp_path / "owned" / "lambdas" / "shared" / "forward.py").write_text(BOTO3.lstrip(), "utf-8")
+    Project(tmp_path / "owned", baked.answers).run("make", "lint")
 
 
 @pytest.mark.slow

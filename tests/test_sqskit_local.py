@@ -128,3 +128,48 @@ def test_no_message_is_lost_under_load_and_faults(bake: Bake, messages: int) -> 
     print(done.stdout)
     assert done.returncode == 0, done.stdout
     assert "0 of" in done.stdout
+
+
+OTHER_TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Jobs:
+    Type: AWS::SQS::Queue
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: src/
+      Handler: work.run
+      Runtime: python3.13
+      Events:
+        Jobs: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn}}
+"""
+
+
+def test_any_template_with_an_sqs_event_can_run(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "work.py").write_text("def run(event, context): print(event['Records'][0]['body'])\n", "utf-8")
+    (tmp_path / "stack.yml").write_text(OTHER_TEMPLATE, "utf-8")
+    project = Project(tmp_path, {})
+    with running_local(project, *LOCAL, "--template", "stack.yml") as local:
+        assert local.lines[-1].endswith(" --message-body '{}'\n")
+        done = run(*SQSKIT, "send", "--template", "stack.yml", cwd=tmp_path)
+        assert done.stdout == "error: contract/work.json is missing: write an example body for Worker\n"
+        (tmp_path / "contract").mkdir()
+        (tmp_path / "contract" / "work.json").write_text('{"job": 1}\n', "utf-8")
+        project.run(*SQSKIT, "send", "--template", "stack.yml")
+        local.until("    done    ", times=2)
+    assert '    {"job": 1}\n' in local.lines
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["local", "--port", "70000"], "--port must be from 0 to 65535"),
+        (["local", "--retry-after", "-1"], "--retry-after must be from 0 to 43200 seconds"),
+    ],
+)
+def test_options_out_of_range_are_refused(tmp_path: Path, options: list[str], error: str) -> None:
+    done = run(*SQSKIT, *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout.endswith(f"error: {error}\n")

@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 
 
 class Outcome(NamedTuple):
-    """What became of an invocation. kind: response, error or exit; payload: what was sent, or the exit status."""
+    """The result of an invocation. kind: response, error or exit; payload: what was sent, or the exit status."""
 
     kind: str
     payload: Any
 
 
 class LambdaFunction:
-    """A function that runs as in Lambda: its folder, its handler, one process for all invocations."""
+    """A function that runs as in Lambda, in one process for all invocations."""
 
     def __init__(self, folder: Path, handler: str) -> None:
         self.events: queue.Queue[tuple[Any, float]] = queue.Queue()
@@ -39,7 +39,7 @@ class LambdaFunction:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
             "LAMBDA_TASK_ROOT": str(folder),
         }
-        # With the folder as working directory, what is in it comes before what is installed here.
+        # From this working directory, the modules of the function come before those installed here.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "awslambdaric", handler],
             cwd=folder,
@@ -63,7 +63,7 @@ class LambdaFunction:
         self.server.server_close()
 
     def invoke(self, event: Any, seconds: float = 10) -> Outcome:
-        """Give an event to the function, which has so many seconds for it."""
+        """Give an event to the function, which has this many seconds for it."""
         self.events.put((event, seconds))
         while True:
             try:
@@ -74,7 +74,7 @@ class LambdaFunction:
                     return Outcome("exit", status)
 
     def log(self) -> list[dict[str, Any]]:
-        """The lines it has logged so far."""
+        """Return the lines that the function has logged so far."""
         return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
 
     def _read(self) -> None:

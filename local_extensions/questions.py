@@ -1,4 +1,4 @@
-"""What an answer may be: one check for each question, and the names that follow from an answer.
+"""The checks of the answers, one for each question, and the names that are derived from them.
 
 A check gets all answers given so far. It returns a line for each fault, and none if the answer is good.
 """

@@ -34,7 +34,7 @@ def watched_getaddrinfo(host, *more, **options):
 socket.socket.connect, socket.getaddrinfo = watched_connect, watched_getaddrinfo
 """
 
-# What an owner may write, and the error that it ends with.
+# Code that an owner may write: at the top of a module, and in a test.
 CALLS = {
     "a client made at import": ('client = boto3.client("sqs")', "client.send_message(QueueUrl='q', MessageBody='b')"),
     "an explicit region": (

@@ -114,7 +114,7 @@ def concurrently(delivery: Delivery) -> dict[int, str]:
 
 
 class Processed(NamedTuple):
-    """What the code made of a delivery."""
+    """The result of a delivery."""
 
     response: Any
     counts: dict[str, int]

@@ -19,7 +19,7 @@ from tests.support.records import record
 
 pytestmark = pytest.mark.slow
 
-# What the functions of these tests have in common. Their messages are numbers.
+# All functions of these tests begin with this. Their messages are numbers.
 PRELUDE = f"""
 import json
 import os
@@ -96,6 +96,20 @@ def wait_until(condition: Callable[[], Any]) -> None:
 def done(batches: list[Batch]) -> list[str]:
     """Return the bodies of the messages that succeeded, once for each time."""
     return [record["body"] for batch in batches for record in batch.records if record["messageId"] not in batch.failed]
+
+
+def test_broken_message_becomes_a_dead_letter_and_the_others_are_done_once(
+    aws: Aws, mapping: EventSourceMapping
+) -> None:
+    queue = mapping.queue
+    send_all(aws, queue, '{"orderId": "1"}', "broken, ünïcödé", '{"orderId": "2"}')
+    with polling(aws, mapping) as batches:
+        wait_until(lambda: aws.depth(str(queue.dead_letter_url)) == (1, 0))
+    assert aws.depth(queue.url) == (0, 0)
+    assert sorted(done(batches)) == ['{"orderId": "1"}', '{"orderId": "2"}']
+    assert sum(len(batch.failed) for batch in batches) == queue.max_receive_count
+    dead_letters = aws.client("sqs").receive_message(QueueUrl=queue.dead_letter_url)["Messages"]
+    assert [letter["Body"] for letter in dead_letters] == ["broken, ünïcödé"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ class Span(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What is wrong with a part of a text, and what to write instead, in one line."""
+    """A part of a text, and one line that says what is wrong with it and what to write instead."""
 
     span: Span
     what: str

@@ -1,11 +1,11 @@
-"""What bounds and lengths allow, and how long an example of a type is."""
+"""The values that bounds and lengths allow, and the size of an example."""
 
 import math
 from typing import Any
 
 from local_extensions.fields.model import Bounds, DictOf, Length, ListOf, Message, Nullable, Scalar, Type
 
-# How each bound is typed.
+# The operator of each bound.
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 

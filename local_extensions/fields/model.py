@@ -1,4 +1,4 @@
-"""What a message is made of: plain data, without behaviour."""
+"""The parts of a message, as plain data without behaviour."""
 
 from dataclasses import dataclass
 from typing import Any

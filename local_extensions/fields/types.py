@@ -35,7 +35,7 @@ FORMS = f"bounds are written {BOUND_FORMS}, lengths {LENGTH_FORMS}, fixed values
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 LONGEST_VALUE = 1_048_576
 
-# What other languages and libraries call the types.
+# The names of the types in other languages and libraries.
 _OTHER_NAMES = {
     **dict.fromkeys(["string", "text", "varchar", "char"], "str"),
     **dict.fromkeys(["integer", "long", "short", "bigint", "number"], "int"),

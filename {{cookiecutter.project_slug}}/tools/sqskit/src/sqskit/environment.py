@@ -4,7 +4,7 @@ import os
 
 REGION = "us-east-1"
 
-# What the AWS CLI and boto3 need for the embedded AWS, which does not check the keys.
+# The AWS CLI and boto3 need these for the embedded AWS, which does not check the keys.
 SETTINGS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",

@@ -1,4 +1,4 @@
-"""What ends the tool with one line."""
+"""The error that ends the tool with one line."""
 
 
 class UserError(Exception):

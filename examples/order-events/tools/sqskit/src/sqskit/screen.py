@@ -14,7 +14,7 @@ from sqskit.template import example_body
 
 LONGEST_BODY = 60
 
-# How lambdas/sqs logs a failure; its text is `Message … failed at receive …: reason`.
+# lambdas/sqs logs a failure like this, with the text `Message … failed at receive …: reason`.
 LOGGER, MESSAGE_ID = "sqs", "messageId"
 
 

@@ -139,6 +139,12 @@ def test_no_message_is_started_within_the_reserve() -> None:
         assert failed(event([GOOD, GOOD]), must_not_be_called, context) == ["id-0", "id-1"]
 
 
+def test_reserve_can_be_longer() -> None:
+    with clocked() as clock:
+        handler = batch_handler(Parcel, must_not_be_called, reserve_seconds=3)
+        assert failed_ids(handler(event([GOOD]), ClockedContext(clock, 2.9))) == ["id-0"]
+
+
 # --- what is wrong with a body -----------------------------------------------------------------
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from sqskit.rules import problems
 
-from sqs.batch import RESERVE_SECONDS
+from {{ cookiecutter.__message_module }}_processor.app import handler
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 
 
 def test_stack_breaks_no_rule() -> None:
-    assert problems(TEMPLATE, RESERVE_SECONDS) == []
+    assert problems(TEMPLATE, handler.reserve_seconds) == []

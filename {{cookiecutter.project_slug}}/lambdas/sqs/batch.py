@@ -44,16 +44,18 @@ class Batch:
         context: Context | None,
         decode: Callable[[str], Any],
         handle: Callable[[Any], Any],
+        reserve_seconds: float,
     ) -> None:
         """Take an SQS event; without a context there is no deadline. Raises NotAnSqsEvent."""
         self.records = records_of(event)
         self.is_fifo = from_fifo_queue(self.records)
         self.decode = decode
         self.handle = handle
+        self.reserve_seconds = reserve_seconds
         self.stop_at = math.inf  # on the clock of time.monotonic()
         if context is not None:
             seconds_left = context.get_remaining_time_in_millis() / 1000
-            self.stop_at = monotonic() + seconds_left - RESERVE_SECONDS
+            self.stop_at = monotonic() + seconds_left - reserve_seconds
         self.returned: list[Returned] = []
         self.failed_groups: set[str | None] = set()  # of a FIFO queue; the rest is held back
 

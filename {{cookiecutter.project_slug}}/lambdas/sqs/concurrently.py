@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from time import monotonic
 
-from sqs.batch import RESERVE_SECONDS, Batch, check_result
+from sqs.batch import Batch, check_result
 from sqs.log import logger
 from sqs.records import Record, message_group
 
@@ -68,7 +68,7 @@ class _Run:
                 task.cancel()
             # They may clean up, but only for so long that the response is still in time.
             late = max(0, monotonic() - self.batch.stop_at)
-            await asyncio.wait(workers, timeout=RESERVE_SECONDS / 2 - late)
+            await asyncio.wait(workers, timeout=self.batch.reserve_seconds / 2 - late)
         if self.running:
             logger.warning("%d calls of handle ignored their cancellation", len(self.running))
         if self.fatal:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from sqs.batch import Batch, BatchResponse, Context
+from sqs.batch import RESERVE_SECONDS, Batch, BatchResponse, Context
 from sqs.in_order import process_in_order
 
 MessageT = TypeVar("MessageT")
@@ -21,6 +21,7 @@ class BatchHandler(Generic[MessageT]):
     decode: Callable[[str], MessageT]
     handle: Callable[[MessageT], Any]
     process: Callable[[Batch], None]
+    reserve_seconds: float
 
     def __call__(self, event: dict[str, Any], context: Context | None) -> BatchResponse:
         """Handle every message of an SQS event, and return the ids of those that failed.
@@ -32,7 +33,7 @@ class BatchHandler(Generic[MessageT]):
 
         Raises NotAnSqsEvent before any message is handled.
         """
-        batch = Batch(event, context, self.decode, self.handle)
+        batch = Batch(event, context, self.decode, self.handle, self.reserve_seconds)
         self.process(batch)
         return batch.response()
 
@@ -40,16 +41,19 @@ class BatchHandler(Generic[MessageT]):
 def batch_handler(
     message_type: type[MessageT],
     handle: Callable[[MessageT], None] | Callable[[MessageT], Coroutine[Any, Any, None]],
+    *,
+    reserve_seconds: float = RESERVE_SECONDS,
 ) -> BatchHandler[MessageT]:
     """Make the Lambda handler that decodes messages of a type and calls `handle` with each.
 
     message_type: a type that msgspec can decode from JSON.
     handle: a `def` gets the messages in order. An `async def` gets them at the same time, except
     that messages of the same group in a FIFO queue follow each other.
+    reserve_seconds: how long before the function's timeout no message is started any more.
     """
     process = process_in_order
     if inspect.iscoroutinefunction(handle):
         # Imported here so that synchronous handlers start faster.
         from sqs.concurrently import process_concurrently as process
     decode = msgspec.json.Decoder(message_type).decode
-    return BatchHandler(message_type, decode, handle, process)
+    return BatchHandler(message_type, decode, handle, process, reserve_seconds)

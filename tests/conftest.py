@@ -20,7 +20,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     config = tmp_path_factory.mktemp("cookiecutter") / "config.yaml"
     config.write_text(f"replay_dir: {config.parent / 'replay'}\ncookiecutters_dir: {config.parent / 'clones'}\n")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_PROFILE", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"):
+        for name in ("AWS_PROFILE", "MAKEFLAGS", "MAKELEVEL", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"):
             patch.delenv(name, raising=False)
         patch.setenv("PYTHONPYCACHEPREFIX", str(config.parent / "bytecode"))  # compiled once, and not into projects
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")

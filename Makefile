@@ -41,7 +41,7 @@ examples: .venv/ready ## render the example project
 	$(BIN)/cookiecutter . --no-input --default-config --output-dir examples message_fields='$(FIELDS)' > /dev/null
 
 # The first example in the README
-FIELDS := order_id: UUID, items: list[{sku: str[1:32], quantity: int >= 1, note: str | None = None}][1:100]
+FIELDS := orderId: UUID, items: list[{sku: str[1:32], quantity: int >= 1, note: str | None = None}][1:100]
 
 lock: .venv/ready ## pin everything that the development group of pyproject.toml depends on
 	$(BIN)/uv pip compile --quiet --upgrade --group dev --universal --python-version 3.11 \

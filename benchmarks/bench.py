@@ -32,7 +32,7 @@ INSTALLED = Path(sys.prefix) / "bench"  # by `make bench`: the peers, and Lambda
 ANSWERS = {
     "project_name": "Orders",
     "message_name": "Order",
-    "message_fields": "order_id: str, quantity: int, amount: Decimal, placed_at: datetime, tags: list[str]",
+    "message_fields": "orderId: str, quantity: int, amount: Decimal, placedAt: datetime, tags: list[str]",
     "runtime": RUNTIME,
     "architecture": ARCHITECTURE,
 }

@@ -105,6 +105,58 @@ def test_longest_name_is_allowed() -> None:
     assert parse_fields(f"{'a' * LONGEST_NAME}: str")
 
 
+# --- names -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "python", "json_name"),
+    [
+        ("orderId", "order_id", "orderId"),
+        ("order_id", "order_id", "order_id"),
+        ("TopicArn", "topic_arn", "TopicArn"),
+        ("sourceIPAddress", "source_ip_address", "sourceIPAddress"),
+        ("URL", "url", "URL"),
+        ("eventID", "event_id", "eventID"),
+        ("orderIDs", "order_ids", "orderIDs"),
+        ("s3SchemaVersion", "s3_schema_version", "s3SchemaVersion"),
+        ("MD5OfBody", "md5_of_body", "MD5OfBody"),
+        ("from", "from_", "from"),
+        ("self", "self_", "self"),
+        ("_id", "id", "_id"),
+        ('"$id"', "id", "$id"),
+        ('"detail-type"', "detail_type", "detail-type"),
+        ('"aws:region"', "aws_region", "aws:region"),
+        ("'x-amz-id-2'", "x_amz_id_2", "x-amz-id-2"),
+        ('"größe"', "grosse", "größe"),
+        ('"🚀"', "field", "🚀"),
+        ('"1"', "field_1", "1"),
+        ('""', "field", ""),
+        ("str", "str_", "str"),
+    ],
+)
+def test_name_is_that_in_json_and_gives_one_in_python(typed: str, python: str, json_name: str) -> None:
+    (field,) = parse_fields(f"{typed}: str")
+    assert (field.name, field.wire_name) == (python, json_name)
+    check_line(f"{typed}: str", fails=False)
+
+
+def test_names_that_collide_in_python_get_a_number() -> None:
+    fields = parse_fields('orderId: str, order_id: str, OrderID: str, date: date, "date_": str')
+    assert [field.name for field in fields] == ["order_id", "order_id_2", "order_id_3", "date_", "date_2"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{'a' * LONGEST_NAME}: {{{'b' * LONGEST_NAME}: {{{'c' * LONGEST_NAME}: str | None = None}}}}",
+        f"{'aB' * 32}: Decimal <= 0.1234567890123456 | None = 0, {'b' * 40}: list[list[str[1:64]][2:9]][1:9]",
+        f'"{"c-" * 32}": list[{{x: str[1:64]}}][1:9] | None = None, {"d" * 48}: "x" | "{"z" * 60}" = "x"',
+    ],
+)
+def test_longest_names_give_a_clean_module(text: str) -> None:
+    check_line(text, fails=False)
+
+
 # --- the generated module ------------------------------------------------------------------------
 
 
@@ -119,7 +171,7 @@ def check_line(text: str, fails: bool = True) -> None:
     except FieldFaults as error:
         assert fails
         acceptable = ("appears twice", "are both", "would hide the type", "taken or too long", "allows no value",
-                      "cannot be named", "would have about", "is a fixed value")  # fmt: skip
+                      "cannot be a name", "would have about", "is a fixed value")  # fmt: skip
         assert all(any(words in fault for words in acceptable) for fault in error.faults), (text, error.faults)
         return
     source = module_source(message)

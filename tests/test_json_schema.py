@@ -84,14 +84,14 @@ NO_DECIMAL = ["one and a half"]
         (
             PAYMENT,
             {
-                "paymentId": NO_UUID,
+                "payment_id": NO_UUID,
                 "amount": [*NO_DECIMAL, "0", "NaN"],
                 "fee": [*NO_DECIMAL, "-1", "100.5", "NaN"],
                 "day": NO_DATE,
-                "cutOff": NO_TIME,
+                "cut_off": NO_TIME,
             },
         ),
-        (MANY, {f"at{n}": NO_DATETIME for n in range(50)}),
+        (MANY, {f"at_{n}": NO_DATETIME for n in range(50)}),
     ],
     ids=["order", "telemetry", "payment", "many"],
 )

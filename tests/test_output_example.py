@@ -6,7 +6,7 @@ from tests.support.messages import message_of
 
 def test_examples_look_like_their_fields() -> None:
     message = message_of(
-        "order_id: str, customer_email: str, quantity: int, price: float, gift: bool, total: Decimal, day: date, "
+        "orderId: str, customerEmail: str, quantity: int, price: float, gift: bool, total: Decimal, day: date, "
         "at: datetime, key: UUID, state: 'new' | 'paid', code: str[3], level: 7 <= int < 9, tags: list[str][2:], "
         "ratio: 0 < float < 0.01, sizes: dict[str, int]"
     )

@@ -9,9 +9,9 @@ from tests.support.messages import message_of, module_source
 
 def test_module_looks_written_by_hand() -> None:
     message = message_of(
-        "order_id: UUID, status: 'new' | 'paid' = 'new', "
+        "orderId: UUID, status: 'new' | 'paid' = 'new', "
         "items: list[{sku: str[1:32], quantity: int >= 1, price: Decimal > 0, note: str | None = None}][1:100], "
-        "placed_at: datetime, discount: 0 < Decimal <= 0.5 | None = None"
+        "placedAt: datetime, discount: 0 < Decimal <= 0.5 | None = None"
     )
     assert (
         module_source(message)
@@ -27,7 +27,7 @@ import msgspec
 logger = logging.getLogger(__name__)
 
 
-class Item(msgspec.Struct, frozen=True, rename="camel"):
+class Item(msgspec.Struct, frozen=True):
     """Part of Order: items."""
 
     sku: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]

@@ -179,6 +179,39 @@ def test_broken_body_says_what_is_wrong_and_where(
     assert (error.reason, error.path) == (reason, path)
 
 
+class Line(msgspec.Struct, rename="camel"):
+    unit_price: int
+
+
+class Bill(msgspec.Struct, rename="camel"):
+    order_id: str
+    lines: list[Line] = []
+    by_name: dict[str, Line] = {}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ('{"order_id": "1"}', "missing `orderId`; the body has `order_id` - at `$`"),
+        ('{"OrderID": "1"}', "missing `orderId`; the body has `OrderID` - at `$`"),
+        ('{"order-id": "1", "x": 2}', "missing `orderId`; the body has `order-id` - at `$`"),
+        (
+            '{"orderId": "1", "lines": [{"unitPrice": 1}, {"unit_price": 1}]}',
+            "missing `unitPrice`; the body has `unit_price` - at `$.lines[1]`",
+        ),
+        (
+            '{"orderId": "1", "byName": {"a": {"unit_price": 1}}}',
+            "Object missing required field `unitPrice` - at `$.byName[...]`",
+        ),
+        ('{"order": "1"}', "Object missing required field `orderId` - at `$`"),
+        ('{"order_id": 1', "Input data was truncated - at `$`"),
+    ],
+)
+def test_body_with_another_spelling_says_so(caplog: pytest.LogCaptureFixture, body: str, reason: str) -> None:
+    assert failed_ids(batch_handler(Bill, lambda bill: None)(event([body]), None)) == ["id-0"]
+    assert str(logged_error(caplog)) == reason
+
+
 @pytest.mark.parametrize("body", ["", None])
 def test_empty_body_is_told_apart(caplog: pytest.LogCaptureFixture, body: object) -> None:
     assert failed(event([body]), accept) == ["id-0"]

@@ -43,6 +43,11 @@ class Code:
             self._replace(Span(start, end), "_")
         self.prefix = ""
 
+    @classmethod
+    def of(cls, text: str) -> "Code":
+        """Return a text on its own as code."""
+        return cls(Source(text), Span(0, len(text)))
+
     def _replace(self, span: Span, letter: str) -> None:
         start, end = span.start - self.start, span.end - self.start
         self.text = self.text[:start] + letter * (end - start) + self.text[end:]

@@ -4,6 +4,11 @@ import builtins
 import keyword
 import re
 
+from slugify import slugify
+
+# A field of this length and its type fit into one line of 100.
+LONGEST_PYTHON_NAME = 48
+
 # The names that generated modules import or define beside the message class.
 TAKEN_CLASS_NAMES = frozenset(
     {
@@ -33,13 +38,17 @@ def is_taken(class_name: str) -> bool:
     return taken or keyword.iskeyword(class_name) or hasattr(builtins, class_name)
 
 
+# A word of a name: capitals (a plural s included), a word with or without a capital, or digits.
+_WORD = re.compile(r"[A-Z]+s(?![a-z])[0-9]*|[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+")
+
+
 def snake_case(name: str) -> str:
-    """Turn `NewMessage` into `new_message`, and `HTTPRequest` into `http_request`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    """Turn `NewMessage` into `new_message`, `sourceIPAddress` into `source_ip_address`."""
+    return "_".join(_WORD.findall(name)).lower()
 
 
 def camel_case(name: str) -> str:
-    """Turn `order_id` into `orderId`, as msgspec's `rename="camel"` does."""
+    """Turn `order_id` into `orderId`."""
     first, *rest = name.split("_")
     return first + "".join(word.title() for word in rest)
 
@@ -57,3 +66,9 @@ def singular(name: str) -> str:
     if name.endswith(("sses", "shes", "ches", "xes")):
         return name[:-2]
     return name[:-1] if name.endswith("s") and not name.endswith(("ss", "us", "is")) and len(name) > 2 else name
+
+
+def python_name(wire_name: str) -> str:
+    """Turn a name in JSON into a name in Python: `detail-type` into `detail_type`, `2nd` into `field_2nd`."""
+    name = snake_case(slugify(wire_name, lowercase=False, separator="_"))[:LONGEST_PYTHON_NAME].strip("_")
+    return name if name[:1].isalpha() else f"field_{name}".rstrip("_")

@@ -1,35 +1,39 @@
 """One line of text -> the fields of a message.
 
 The language is what is written between the parentheses of a Python signature: `name: type` or
-`name: type = default`, separated by commas. An object is such a list in braces.
+`name: type = default`, separated by commas. A name is written as it is in JSON, in quotes if it is
+not an identifier. An object is such a list in braces.
 """
 
 import ast
 import keyword
 import re
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain, count
 
-from local_extensions.fields.expressions import Code, Wrong
-from local_extensions.fields.faults import FieldFaults, Span, code
+from local_extensions.fields.expressions import Code, Wrong, constant
+from local_extensions.fields.faults import FieldFaults, Span, code, short
 from local_extensions.fields.limits import size
 from local_extensions.fields.model import Default, DictOf, Field, ListOf, Message, Scalar, Type, parts
-from local_extensions.fields.names import camel_case, is_taken, pascal_case, singular, snake_case
+from local_extensions.fields.names import is_taken, pascal_case, python_name, singular
 from local_extensions.fields.source import Source
 from local_extensions.fields.types import TypeReader, hint
 from local_extensions.fields.values import read_default
 
 LONGEST_TEXT = 20_000
 
-# A field of 39 characters and the class named after another one still fit into one line of 100.
-LONGEST_NAME = 39
+# The longest name in JSON.
+LONGEST_NAME = 64
+
+LONGEST_CLASS_NAME = 39
+LINE_LENGTH = 100
 
 # Examples are made to be read.
 LARGEST_EXAMPLE = 65_536
 
 # Names that mean something inside the generated class, or read like a digit.
 _TAKEN_NAMES = {"self", "msgspec", "l"}
-
-# A trailing underscore sets a name off from a keyword or type, as usual in Python; JSON has it without.
-_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*_?")
 
 
 def parse_fields(text: str, class_name: str = "") -> tuple[Field, ...]:
@@ -71,31 +75,20 @@ class _Reader:
         if len(pieces) > 1 and not self.source.at(pieces[-1]).strip():
             pieces.pop()  # a comma may follow the last field, as in Python
         fields: dict[str, Field] = {}  # by their names in JSON
-        places: dict[str, Span] = {}
         for piece in pieces:
             place = self.source.stripped(piece)
             if place.start < place.end:
                 name_span = self.name_span(place)
                 field = self.field(place, name_span, class_name)
-                if field and self.is_new(field, name_span, fields):
-                    fields[field.wire_name], places[field.name] = field, name_span
+                if field and field.wire_name in fields:
+                    self.source.fault(name_span, f"{code(field.wire_name)} appears twice")
+                elif field:
+                    fields[field.wire_name] = field
             elif piece.end < span.end:
                 self.source.fault(Span(piece.end, piece.end + 1), "there is no field before this comma")
             else:
                 self.source.fault(Span(piece.start - 1, piece.end + 1), "there is no field; write name: type")
-        for name in set().union(*(_builtin_names(field.type) for field in fields.values())) & places.keys():
-            better = f"write `{name}_`, which is `{name}` in JSON"
-            self.source.fault(places[name], f"a field named `{name}` would hide the type {name}; {better}")
-        return tuple(fields.values())
-
-    def is_new(self, field: Field, name_span: Span, fields: dict[str, Field]) -> bool:
-        other = fields.get(field.wire_name)
-        if other and other.name == field.name:
-            self.source.fault(name_span, f"{code(field.name)} appears twice")
-        elif other:
-            names = f"{code(other.name)} and {code(field.name)}"
-            self.source.fault(name_span, f"{names} are both {code(field.wire_name)} in JSON")
-        return other is None
+        return with_own_names(fields.values())
 
     def name_span(self, span: Span) -> Span:
         """Return the part before the colon, or before = if there is no colon."""
@@ -104,27 +97,27 @@ class _Reader:
 
     def field(self, span: Span, name_span: Span, class_name: str) -> Field | None:
         """Read one field; None if it has a fault."""
-        name = self.source.at(name_span)
-        fault = name_fault(name)
+        typed = self.source.at(name_span)
+        name, fault = wire_name(typed), name_fault(typed)
         if fault:
-            self.source.fault(name_span if name else span, fault)
+            self.source.fault(name_span if typed else span, fault)
         _, *after = self.source.split(span, ":")
         rest = self.source.stripped(Span(after[0].start, span.end)) if after else Span(span.end, span.end)
         if not self.source.at(rest).partition("=")[0].strip():
             if not fault:
-                self.source.fault(name_span, f"{code(name)} has no type; write `{name}: str`")
+                self.source.fault(name_span, f"{code(typed)} has no type; write `{typed}: str`")
             return None
         piece = Code(self.source, span)
         parameter = piece.parameter(name_span)
         if not parameter:
             self.explain(rest, class_name)
             return None
-        type_ = self.type(piece, parameter.annotation, "" if fault else name, class_name)
+        type_ = self.type(piece, parameter.annotation, "" if fault else python_name(name), class_name)
         if not type_ or fault:
             return None
         faults = len(self.source.faults)
         default = self.default(piece, parameter.default, type_) if parameter.default else None
-        return None if len(self.source.faults) > faults else Field(name, camel_case(name), type_, default)
+        return None if len(self.source.faults) > faults else Field(python_name(name), name, type_, default)
 
     def explain(self, span: Span, class_name: str) -> None:
         """Report why a type, and the default that may follow it, cannot be parsed."""
@@ -164,14 +157,19 @@ class _Reader:
             self.source.fault(piece.span(node), wrong.what)
             return None
 
+    def class_name(self, name: str, parent: str, longest: int) -> str:
+        """Return a name that no other class has: the field's, or else that of the parent with it, or a number."""
+        candidates = chain(
+            [name[:longest]], [f"{parent}{name}"[:longest]], (f"{name[: longest - 2]}{n}" for n in count(2))
+        )
+        found = next(each for each in candidates if each not in self.class_names and not is_taken(each))
+        self.class_names.add(found)
+        return found
+
     def message(self, braces: Span, name: str, parent: str) -> Message | None:
         """Read the object in a pair of braces. Its class is named after the field, or after the parent too."""
         before = len(self.source.faults)
-        own = pascal_case(name)
-        class_name = f"{parent}{own}" if own in self.class_names or is_taken(own) else own
-        if name and (class_name in self.class_names or is_taken(class_name) or len(class_name) > LONGEST_NAME):
-            self.source.fault(braces, f"its class name {class_name} is taken or too long; give the field another name")
-        self.class_names.add(class_name)
+        class_name = self.class_name(pascal_case(name), parent, longest_class_name(name))
         inside = Span(braces.start + 1, braces.end - 1)
         if re.match(r"\s*str\s*:", self.source.at(inside)):
             better = f"dict[{self.source.at(inside).strip().replace(':', ',', 1)}]"
@@ -179,6 +177,23 @@ class _Reader:
             return None
         fields = self.fields(inside, class_name)
         return Message(class_name, fields) if len(self.source.faults) == before else None
+
+
+def longest_class_name(field_name: str) -> int:
+    """Return how long the class of a field may be called, so that both fit into one line."""
+    return min(LONGEST_CLASS_NAME, LINE_LENGTH - len("     :  | None = msgspec.field(") - len(field_name))
+
+
+def with_own_names(fields: Iterable[Field]) -> tuple[Field, ...]:
+    """Give each field of a class a name of its own in Python, which hides no type that the class uses."""
+    fields = list(fields)
+    hidden = _TAKEN_NAMES.union(*(_builtin_names(field.type) for field in fields))
+    names: list[str] = []
+    for field in fields:
+        name = f"{field.name}_" if field.name in hidden or keyword.iskeyword(field.name) else field.name
+        candidates = chain([name], (f"{field.name}_{n}" for n in count(2)))
+        names.append(next(each for each in candidates if each not in names))
+    return tuple(replace(field, name=name) for field, name in zip(fields, names, strict=True))
 
 
 def _builtin_names(type_: Type) -> set[str]:
@@ -197,28 +212,30 @@ def _builtin_names(type_: Type) -> set[str]:
     return own.union(*(_builtin_names(part) for part in parts(type_)))
 
 
-def name_fault(name: str) -> str | None:
+def wire_name(typed: str) -> str:
+    """Return the name in JSON that was typed, with or without quotes."""
+    node = Code.of(typed).expression() if typed[:1] in {'"', "'"} else None
+    value = node and constant(node)
+    return value if isinstance(value, str) else typed
+
+
+def name_fault(typed: str) -> str | None:
     """Say why a field cannot have this name; None if it can."""
-    words = re.sub(r"[_-]+", "_", snake_case(name)).strip("_")
-    if not name:
+    name = wire_name(typed)
+    if not typed:
         return "a name is missing; write name: type"
-    if name[0] in "({[":
+    if typed[0] in "({[":
         return "a field begins with its name, not with a bracket; write name: type"
-    if name[0] in "\"'":
-        return f'{code(name)} is not a name; write it without quotes, or for fixed values name: "a" | "b"'
-    if typed := re.fullmatch(r"([A-Za-z_]\w*)\s+([^;]+)", name):
-        return f"a colon is missing; write {code(f'{typed[1]}: {typed[2]}')}"
-    if name[0] in "*/":
-        return f"{code(name)} is not allowed here; write name: type"
-    if keyword.iskeyword(name):
-        return f"`{name}` is a Python keyword; write `{name.lower()}_`, which is `{name.lower()}` in JSON"
-    if not _SNAKE_CASE.fullmatch(name):
-        if _SNAKE_CASE.fullmatch(words) and not keyword.iskeyword(words):
-            in_json = f", which is {code(camel_case(words))} in JSON" if camel_case(words) != words else ""
-            return f"{code(name)} is not in snake_case; write {code(words)}{in_json}"
-        return f"{code(name)} is not in snake_case; use lower-case letters, digits and single _ between them"
-    if name in _TAKEN_NAMES:
-        return f"a field cannot be named `{name}`; write `{name}_`, which is `{name}` in JSON"
+    if found := re.fullmatch(r"([A-Za-z_]\w*)\s+([^;]+)", typed):
+        return f"a colon is missing; write {code(f'{found[1]}: {found[2]}')}"
+    if typed[0] in "*/":
+        return f"{code(typed)} is not allowed here; write name: type"
+    if name == typed and not typed.isidentifier():
+        return f'{code(typed)} needs quotes: "{short(typed)}"'
+    if not name.isprintable():
+        return f"{code(typed)} contains a character that cannot be printed"
+    if '"' in name or "\\" in name:
+        return f'{code(typed)} cannot be a name; msgspec allows no " and no \\ in one'
     if len(name) > LONGEST_NAME:
         return f"the name has {len(name)} characters; the limit is {LONGEST_NAME}"
     return None

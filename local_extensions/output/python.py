@@ -1,7 +1,8 @@
 """The Python source of a message: its classes and their imports, as ruff format would leave them."""
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,7 @@ from local_extensions.fields.model import (
     Type,
     parts,
 )
-from local_extensions.fields.names import is_taken, pascal_case
+from local_extensions.fields.names import camel_case, is_taken, pascal_case
 
 LINE_LENGTH = 100
 
@@ -31,6 +32,20 @@ _MODULES = {
     "Annotated": "typing",
     "Literal": "typing",
     "UUID": "uuid",
+}
+
+# How msgspec derives names in JSON from names in Python, the shortest first.
+_STYLES: dict[str, Callable[[str], str]] = {
+    "": lambda name: name,
+    "camel": lambda name: camel_case(name.rstrip("_")),
+    "pascal": lambda name: pascal_case(name.rstrip("_")),
+    "kebab": lambda name: name.rstrip("_").replace("_", "-"),
+}
+_STYLE_NAMES = {
+    "": "",
+    "camel": " In JSON its names are in camelCase.",
+    "pascal": " In JSON its names are in PascalCase.",
+    "kebab": " In JSON its names are in kebab-case.",
 }
 
 _OPPOSITE = {"ge": "<", "gt": "<=", "le": ">", "lt": ">="}
@@ -50,14 +65,15 @@ def definitions(message: Message) -> list[str]:
     return [*_Writer(docstrings).message(message)]
 
 
-def documented_classes(
-    message: Message, docstring: str = "One message. In JSON its names are in camelCase."
-) -> Iterator[tuple[Message, str]]:
+def documented_classes(message: Message, docstring: str = "") -> Iterator[tuple[Message, str]]:
     """Yield the message and every object in it with its docstring, each before the objects in it."""
-    yield message, docstring
+    yield message, docstring or _docstring(message)
     for field in message.fields:
+        part = f"Part of {message.class_name}: {field.name}."
+        if columns(f'    """{part}"""') > LINE_LENGTH:
+            part = f"Part of {message.class_name}."
         for nested in _nested(field.type):
-            yield from documented_classes(nested, f"Part of {message.class_name}: {field.name}.")
+            yield from documented_classes(nested, part)
 
 
 def source(value: Any) -> str:
@@ -68,6 +84,22 @@ def source(value: Any) -> str:
         return repr(value).replace("e+", "e")
     quote = "'" if value.count('"') > value.count("'") else '"'
     return quote + value.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
+
+
+def renaming(message: Message) -> str:
+    """Return the style that gives most of the names in JSON; "" is no renaming."""
+    return max(_STYLES, key=lambda style: sum(_is_derived(field, style) for field in message.fields))
+
+
+def _is_derived(field: Field, style: str) -> bool:
+    """Tell whether a style gives the field's name in JSON."""
+    return _STYLES[style](field.name) == field.wire_name
+
+
+def _docstring(message: Message) -> str:
+    style = renaming(message)
+    derived = all(_is_derived(field, style) for field in message.fields)
+    return f"One message.{_STYLE_NAMES[style] if derived else ''}"
 
 
 # --- annotations -------------------------------------------------------------------------------
@@ -158,22 +190,23 @@ class _Writer:
             for nested in _nested(field.type):
                 yield from self.message(nested)
             aliases: list[str] = []
-            lines.append(self.field(field, aliases))
+            lines.append(self.field(field, renaming(message), aliases))
             yield from aliases
         docstring = f'    """{self.docstrings[message.class_name]}"""'
         yield "\n".join([_header(message), docstring, "", *lines, *_post_init(message)])
 
-    def field(self, field: Field, aliases: list[str]) -> str:
+    def field(self, field: Field, style: str, aliases: list[str]) -> str:
         """Return the line of a field. A type that is too long for it is added to `aliases`."""
-        value = source(field.default.value) if field.default else ""
-        start, default = f"    {field.name}: ", f" = {value}" if field.default else ""
-        line = start + annotation(field.type) + default
+        start, value = f"    {field.name}: ", _value(field, style)
+        end = f" = {value[0]}" if value else ""
+        line = start + annotation(field.type) + end
         if columns(line) <= LINE_LENGTH:
             return line
-        room = LINE_LENGTH - columns(start) - len(" = (")
-        short = self.short(field.type, room, pascal_case(field.name), aliases)
-        line = start + short + default
-        return line if columns(line) <= LINE_LENGTH else f"{start}{short} = (\n        {value}\n    )"
+        broken_end = value[1] if value else ""
+        room = LINE_LENGTH - columns(start) - columns(broken_end.partition("\n")[0])
+        short = self.short(field.type, room, pascal_case(field.name)[: LINE_LENGTH - 30 - len(start)], aliases)
+        line = start + short + end
+        return line if columns(line) <= LINE_LENGTH else start + short + broken_end
 
     def short(self, type_: Type, room: int, name: str, aliases: list[str]) -> str:
         """Return the annotation if there is room for it, or else the name of an alias for it."""
@@ -205,6 +238,19 @@ class _Writer:
         raise AssertionError(type_)
 
 
+def _value(field: Field, style: str) -> tuple[str, str] | None:
+    """Return what follows the annotation: on the same line, and broken into several; None for nothing."""
+    default = source(field.default.value) if field.default else ""
+    if _is_derived(field, style):
+        return (default, f" = (\n        {default}\n    )") if default else None
+    arguments = [f"default={default}"] if default else []
+    arguments.append(f"name={source(field.wire_name)}")
+    inside = f"        {', '.join(arguments)}\n"
+    if columns(inside) > LINE_LENGTH:
+        inside = "".join(f"        {argument},\n" for argument in arguments)
+    return f"msgspec.field({', '.join(arguments)})", f" = msgspec.field(\n{inside}    )"
+
+
 def _multiline(name: str, generic: str, elements: list[str]) -> str:
     return "\n".join([f"{name} = {generic}[", *(f"    {element}," for element in elements), "]"])
 
@@ -214,7 +260,8 @@ def _header(message: Message) -> str:
     optional = [field.default is not None for field in message.fields]
     if optional != sorted(optional):  # a required field follows an optional one
         arguments.append("kw_only=True")
-    arguments.append('rename="camel"')
+    if style := renaming(message):
+        arguments.append(f'rename="{style}"')
     line = f"class {message.class_name}({', '.join(arguments)}):"
     if columns(line) <= LINE_LENGTH:
         return line
@@ -233,11 +280,27 @@ def _post_init(message: Message) -> Iterator[str]:
             yield f"{indent}if {value} is not None:"
             indent += "    "
         yield f"{indent}if not {value}.is_finite():"
-        yield f'{indent}    raise ValueError("Expected `{field.wire_name}` to be finite")'
+        yield _raising(indent, field.wire_name, "to be finite")
         for name, limit in given(decimal.bounds):
             number = str(limit) if limit == int(limit) and "E" not in str(limit) else source(limit)
-            yield f"{indent}if {value} {_OPPOSITE[name]} {number}:"
-            yield f'{indent}    raise ValueError("Expected `{field.wire_name}` {SIGNS[name]} {limit}")'
+            line = f"{indent}if {value} {_OPPOSITE[name]} {number}:"
+            yield line if columns(line) <= LINE_LENGTH else _broken(line, indent)
+            yield _raising(indent, field.wire_name, f"{SIGNS[name]} {limit}")
+
+
+def _broken(line: str, indent: str) -> str:
+    """Break a line inside the parentheses at its end."""
+    start, argument, end = re.split(r"(?<=\()(.*)(?=\))", line)
+    return f"{start}\n{indent}    {argument}\n{indent}{end}"
+
+
+def _raising(indent: str, wire_name: str, expected: str) -> str:
+    """Return the statement that refuses a value; a long text is in two parts."""
+    first, second = source(f"Expected `{wire_name}` "), source(expected)
+    line = f"{indent}    raise ValueError({source(f'Expected `{wire_name}` {expected}')})"
+    if columns(line) <= LINE_LENGTH:
+        return line
+    return f"{indent}    raise ValueError(\n{indent}        {first}\n{indent}        {second}\n{indent}    )"
 
 
 def bounded_decimal(field: Field) -> Scalar | None:

@@ -38,9 +38,9 @@ def name_of(combination: dict[str, str]) -> str:
 # --- messages as people have them, and answers at their edges ------------------------------------
 
 ORDER = (
-    "order_id: UUID, placed_at: datetime, status: 'new' | 'paid' | 'shipped' = 'new', customer_email: str[3:254], "
+    "orderId: UUID, placedAt: datetime, status: 'new' | 'paid' | 'shipped' = 'new', customerEmail: str[3:254], "
     "items: list[{sku: str[1:32], quantity: int >= 1, note: str | None = None}][1:100], "
-    "shipping_address: {street: str, city: str, country: str[2]} | None = None"
+    "shippingAddress: {street: str, city: str, country: str[2]} | None = None"
 )
 TELEMETRY = (
     "device_id: str[1:64], at: datetime, temperature: -60 <= float <= 60, battery: 0 <= int <= 100, "
@@ -65,7 +65,7 @@ TYPED: dict[str, dict[str, str]] = {
     "longest names": {
         "project_slug": "s",
         "message_name": "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG",
-        "message_fields": f"{'a' * LONGEST_NAME}: {{{'b' * LONGEST_NAME}: float}}",
+        "message_fields": f"{'a' * LONGEST_NAME}: {{{'b' * LONGEST_NAME}: float}}, {'aB' * 32}: Decimal < 1",
     },
     "shortest names": {"project_slug": "a", "message_name": "A", "message_fields": "a: bool"},
     "names of a dependency": {"project_slug": "pytest", "message_name": "Logging", "message_fields": "logger: str"},

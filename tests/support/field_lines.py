@@ -11,7 +11,18 @@ WORDS = st.sampled_from(["order", "item", "price", "note", "email", "x", "v2", "
 
 @st.composite
 def names(draw: st.DrawFn) -> str:
-    return "_".join(draw(st.lists(WORDS, min_size=1, max_size=3))) + draw(st.sampled_from(["", "_id", "s", "9", "_"]))
+    """Draw a name as it is in JSON: in any spelling, or any text in quotes."""
+    words = [*draw(st.lists(WORDS, min_size=1, max_size=3)), draw(st.sampled_from(["", "id", "URL", "9", "s"]))]
+    match draw(st.sampled_from(["snake", "snake", "camel", "pascal", "kebab", "text"])):
+        case "camel":
+            return words[0] + "".join(word[:1].upper() + word[1:] for word in words[1:])
+        case "pascal":
+            return "".join(word[:1].upper() + word[1:] for word in words)
+        case "kebab":
+            return json.dumps("-".join(words))
+        case "text":
+            return draw(STRINGS)
+    return "_".join(words)
 
 
 def bounds(numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[str]:

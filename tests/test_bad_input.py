@@ -15,14 +15,14 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("batch_size", "10001", [BATCH_SIZE_FAULT.format("10001")]),
     (
         "message_fields",
-        "orderId: str, note: strin",
+        "order-id: str, note: strin",
         [
-            "message_fields: `orderId` is not in snake_case; write `order_id`, which is `orderId` in JSON",
-            "    orderId: str, note: strin",
-            "    ^^^^^^^",
+            'message_fields: `order-id` needs quotes: "order-id"',
+            "    order-id: str, note: strin",
+            "    ^^^^^^^^",
             "message_fields: unknown type `strin`; did you mean `str`?",
-            "    orderId: str, note: strin",
-            "                        ^^^^^",
+            "    order-id: str, note: strin",
+            "                         ^^^^^",
         ],
     ),
     (

@@ -166,7 +166,7 @@ def test_defaults_give_a_message_with_one_field(bake: Bake) -> None:
 
 
 def test_unknown_fields_of_a_body_are_ignored_and_defaults_may_be_left_out(bake: Bake) -> None:
-    project = bake(message_fields="order_id: str, note: str = 'none', gift: bool | None = None")
+    project = bake(message_fields="orderId: str, note: str = 'none', gift: bool | None = None")
     namespace: dict[str, Any] = {"__name__": "new_message"}
     exec(sources(project)["lambdas/shared/new_message.py"], namespace)
     message = msgspec.json.decode('{"orderId": "1", "later": 2}', type=namespace["NewMessage"])

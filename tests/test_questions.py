@@ -15,7 +15,7 @@ GOOD = {
     "project_slug": "order-events",
     "message_name": "NewMessage",
     "__message_module": "new_message",
-    "message_fields": "order_id: str",
+    "message_fields": "orderId: str",
     "queue_type": "standard",
     "batch_size": "10",
     "runtime": "python3.13",

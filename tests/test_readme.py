@@ -16,7 +16,7 @@ from tests.support.projects import CHOICES, QUESTIONS, ROOT, Bake, Project, run
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 PYTHON = [text for language, text in BLOCKS if language == "python"]
-(EXAMPLE,) = (text.strip() for text in PYTHON if text.startswith("order_id"))
+(EXAMPLE,) = (text.strip() for text in PYTHON if text.startswith("orderId"))
 
 
 def rows(heading: str) -> list[list[str]]:

@@ -205,6 +205,14 @@ class Bill(msgspec.Struct, rename="camel"):
         ),
         ('{"order": "1"}', "Object missing required field `orderId` - at `$`"),
         ('{"order_id": 1', "Input data was truncated - at `$`"),
+        (
+            '{"lines": [{"unit_price": 1}], "order_id": "1", broken',
+            "Object missing required field `unitPrice` - at `$.lines[0]`",
+        ),
+        (
+            '{"lines": [{"unit_price": 1}], "x": ' + "[" * 100_000,
+            "Object missing required field `unitPrice` - at `$.lines[0]`",
+        ),
     ],
 )
 def test_body_with_another_spelling_says_so(caplog: pytest.LogCaptureFixture, body: str, reason: str) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 ANSWERS = {
     "project_name": "Payments",
     "message_name": "PaymentReceived",
-    "message_fields": 'payment_id: UUID, amount: Decimal > 0, payer: {name: str = "Zoë\'s"} | None = None',
+    "message_fields": 'payment_id: UUID, "net-amount": Decimal > 0, payer: {name: str = "Zoë\'s"} | None = None',
     "queue_type": "fifo",
     "batch_size": "5",
     "runtime": "python3.12",

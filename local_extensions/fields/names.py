@@ -6,8 +6,8 @@ import re
 
 from slugify import slugify
 
-# A field of this length and its type fit into one line of 100.
-LONGEST_PYTHON_NAME = 48
+# The generated line that logs a field of this length fits into 100 characters.
+LONGEST_PYTHON_NAME = 44
 
 # The names that generated modules import or define beside the message class.
 TAKEN_CLASS_NAMES = frozenset(

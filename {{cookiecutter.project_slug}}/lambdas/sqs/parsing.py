@@ -50,16 +50,16 @@ def parse_error(record: Record, error: BaseException) -> MessageParseError:
 
 
 def _other_spelling(body: str, reason: str, path: str) -> str | None:
-    """Tell whether the body has a missing field in another spelling, such as order_id for orderId."""
+    """Say so if the body has a missing field in another spelling, such as order_id for orderId."""
     missing = re.fullmatch("Object missing required field `(.+)`", reason)
     if not missing:
         return None
-    found = msgspec.json.decode(body)
-    for key, index in re.findall(r"\.([^.\[]+)|\[(\d+)\]", path):
-        try:
+    try:
+        found = msgspec.json.decode(body)
+        for key, index in re.findall(r"\.([^.\[]+)|\[(\d*)[.\]]", path):
             found = found[key or int(index)]
-        except (KeyError, TypeError):  # the path is not unique, as within a dict
-            return None
+    except Exception:  # the rest of the body is broken, or the path is ambiguous, as in a dict
+        return None
     wanted = _letters(missing[1])
     for key in found if isinstance(found, dict) else ():
         if _letters(key) == wanted:

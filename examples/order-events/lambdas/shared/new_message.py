@@ -9,7 +9,7 @@ import msgspec
 logger = logging.getLogger(__name__)
 
 
-class Item(msgspec.Struct, frozen=True, rename="camel"):
+class Item(msgspec.Struct, frozen=True):
     """Part of NewMessage: items."""
 
     sku: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]

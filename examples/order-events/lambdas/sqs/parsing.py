@@ -1,5 +1,7 @@
 """Say what is wrong with a body that cannot be parsed, without quoting it."""
 
+import re
+
 import msgspec
 
 from sqs.records import Record
@@ -43,4 +45,27 @@ def parse_error(record: Record, error: BaseException) -> MessageParseError:
     if not found:
         reason, path = path, "$`"
     reason = next((words for words in _QUOTING if reason.startswith(words)), reason)
-    return CannotDeserialize(reason, path.removesuffix("`"))
+    path = path.removesuffix("`")
+    return CannotDeserialize(_other_spelling(record["body"], reason, path) or reason, path)
+
+
+def _other_spelling(body: str, reason: str, path: str) -> str | None:
+    """Say so if the body has a missing field in another spelling, such as order_id for orderId."""
+    missing = re.fullmatch("Object missing required field `(.+)`", reason)
+    if not missing:
+        return None
+    try:
+        found = msgspec.json.decode(body)
+        for key, index in re.findall(r"\.([^.\[]+)|\[(\d*)[.\]]", path):
+            found = found[key or int(index)]
+    except Exception:  # the rest of the body is broken, or the path is ambiguous, as in a dict
+        return None
+    wanted = _letters(missing[1])
+    for key in found if isinstance(found, dict) else ():
+        if _letters(key) == wanted:
+            return f"missing `{missing[1]}`; the body has `{key}`"
+    return None
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())

@@ -150,6 +150,7 @@ def test_names_that_collide_in_python_get_a_number() -> None:
     [
         f"{'a' * LONGEST_NAME}: {{{'b' * LONGEST_NAME}: {{{'c' * LONGEST_NAME}: str | None = None}}}}",
         f"{'aB' * 32}: Decimal <= 0.1234567890123456 | None = 0, {'b' * 40}: list[list[str[1:64]][2:9]][1:9]",
+        f"{'aB' * 32}: Decimal < 1, {'b' * 58}: Decimal < 0.1234567890123456 | None, {'c' * 44}: Decimal < 1",
         f'"{"c-" * 32}": list[{{x: str[1:64]}}][1:9] | None = None, {"d" * 48}: "x" | "{"z" * 60}" = "x"',
     ],
 )

@@ -295,12 +295,15 @@ def _broken(line: str, indent: str) -> str:
 
 
 def _raising(indent: str, wire_name: str, expected: str) -> str:
-    """Return the statement that refuses a value; a long text is in two parts."""
-    first, second = source(f"Expected `{wire_name}` "), source(expected)
-    line = f"{indent}    raise ValueError({source(f'Expected `{wire_name}` {expected}')})"
+    """Return the statement that refuses a value. A long text has a line of its own, or two."""
+    start = f"Expected `{wire_name}` "
+    line = f"{indent}    raise ValueError({source(start + expected)})"
     if columns(line) <= LINE_LENGTH:
         return line
-    return f"{indent}    raise ValueError(\n{indent}        {first}\n{indent}        {second}\n{indent}    )"
+    text = f"{indent}        {source(start + expected)}"
+    if columns(text) > LINE_LENGTH:
+        text = f"{indent}        {source(start)}\n{indent}        {source(expected)}"
+    return f"{indent}    raise ValueError(\n{text}\n{indent}    )"
 
 
 def bounded_decimal(field: Field) -> Scalar | None:

@@ -1,5 +1,7 @@
 """The error lines of the field language: what is wrong, where, and what to write instead."""
 
+import re
+
 import pytest
 from hypothesis import given
 
@@ -49,12 +51,11 @@ def under(text: str, spot: str, what: str) -> str:
         ("a: tuple[float, float]", "tuple[float, float]", "unknown type `tuple[float, float]`; write `list[float]`"),
         ("a: Array[str]", "Array[str]", "unknown type `Array[str]`; write `list[str]`"),
         ("a: Map[str, int]", "Map[str, int]", "unknown type `Map[str, int]`; write `dict[str, int]`"),
-        ("a: List", "List", "unknown type `List`; did you mean `list[...]`?"),
+        ("a: List", "List", "unknown type `List`; did you mean `list`?"),
         ("a: [string]", "[string]", "unknown type `[string]`; write `list[str]`"),
         ("a: str[]", "str[]", "`str[]` is not a type; write `list[str]`"),
         ("a: list<str>", "list<str>", "`list<str>` is not a type; write `list[str]`"),
         ("a: str | null", "null", "unknown type `null`; write None"),
-        ("a: str | None | int >= 1", "int >= 1", "a field has one type, besides None; `int >= 1` is a second one"),
         ("a: int => 1", "int => 1", f"`int => 1` is not a type; bounds are written {BOUND_FORMS}"),
         ("a: str; b: int", ":", "a field has one colon, after its name"),
         ("a: str b", "str b", "`str b` is not a type; is a comma missing before `b`?"),
@@ -65,18 +66,31 @@ def under(text: str, spot: str, what: str) -> str:
         ("a: {str: int}", "{str: int}", "a field named str? for an object with any keys, write `dict[str, int]`"),
         ('a: "x" "y"', '"x" "y"', '`"x" "y"` are several strings; write "a" | "b"'),
         ("a: Customer", "Customer", f"unknown type `Customer`; use {TYPES}"),
-        ("a: list", "list", "`list` needs the type of its items; write list[str]"),
         ("a: list[str, int]", "list[str, int]", "`list[str, int]` needs the type of its items; write list[str]"),
-        ("a: list[3]", "list", "`list` needs the type of its items; write list[str]"),
-        ("a: dict", "dict", "`dict` needs the types of its keys and values; write dict[str, str]"),
         ("a: dict[str]", "dict[str]", "`dict[str]` needs the types of its keys and values; write dict[str, str]"),
         ("a: dict[int, str]", "int", "a key is a string in JSON; write dict[str, ...]"),
-        ("a: str | int", "int", "a field has one type, besides None; `int` is a second one"),
-        ('a: str | "x"', '"x"', 'a field has one type, besides None; `"x"` is a second one'),
+        ('a: str | "x"', '"x"', 'JSON cannot tell `"x"` from `str`; keep one of them'),
         ("a: None", "None", "`None` alone is not a type; write str | None"),
         ("a: int | None | None", "None", "`None` appears twice"),
         ("a: int int", "int int", "`int int` is not a type; is a comma missing before `int`?"),
         ("a: (int, str)", "(int, str)", f"`(int, str)` is not a type; use {TYPES}"),
+        # unions
+        ("a: str | date", "date", "JSON cannot tell `date` from `str`; keep one of them"),
+        ("a: int | None | 1", "1", "JSON cannot tell `1` from `int`; keep one of them"),
+        ("a: any | int", "any", "JSON cannot tell `any` from `int`; keep one of them"),
+        ("a: {b: int} | dict", "dict", "JSON cannot tell `dict` from `{b: int}`; keep one of them"),
+        ("a: {b: int} | {c: int}", "{c: int}", "JSON cannot tell `{c: int}` from `{b: int}`; keep one of them"),
+        ("a: list[int | Decimal > 0]", "Decimal > 0",
+         "the bounds of a Decimal cannot be checked in a list or dict; write `{amount: Decimal > 0}`"),
+        # types as other languages write them
+        ('a: ["a", "b"]', '["a", "b"]', 'unknown type `["a", "b"]`; write `"a" | "b"`'),
+        ("a: tuple[int, str]", "tuple[int, str]", "unknown type `tuple[int, str]`; write `list[int | str]`"),
+        ("a: Optional[Dict[str, Any]]", "Optional[Dict[str, Any]]",
+         "unknown type `Optional[Dict[str, Any]]`; write `dict[str, any] | None`"),
+        ("a: Any", "Any", "unknown type `Any`; did you mean `any`?"),
+        ("a: Object", "Object", "unknown type `Object`; did you mean `object`?"),
+        ("a: str?", "str?", "`str?` is not a type; write `str | None`"),
+        ("note?: str", "note?", "`note?` is not a name; write `note: str | None = None`"),
         # other Python
         ("a: lambda: 0", "lambda: 0", f"`lambda: 0` is not a type; use {TYPES}"),
         ("a: (b := int)", "b := int", "`b := int` is an assignment, not a type; write the type alone"),
@@ -138,12 +152,8 @@ def under(text: str, spot: str, what: str) -> str:
         # defaults
         ("a: int =", "", "a default is missing after ="),
         ("a: int = 1 = 2", "2", "a field has one default"),
-        ("a: list[int] = []", "[]",
-         "`[]` cannot be a default; a list or an object can only default to None: | None = None"),
-        ("a: dict[str, int] = {}", "{}",
-         "`{}` cannot be a default; a list or an object can only default to None: | None = None"),
         ("a: {b: int} = {}", "{}",
-         "`{}` cannot be a default; a list or an object can only default to None: | None = None"),
+         "`{}` cannot be a default here; a list can default to [], a dict to {}, others to None"),
         ("a: int = b", "b", "`b` cannot be a default; use a number, a string, True, False or None"),
         ("a: int = 'x'", "'x'", "`'x'` is not a valid int"),
         ("a: int = True", "True", "`True` is not a valid int"),
@@ -163,6 +173,10 @@ def under(text: str, spot: str, what: str) -> str:
         ("a: 1 | 2 = True", "True", "`True` is not one of the fixed values"),
         ("a: date = '2026-01-01'", "'2026-01-01'",
          "`'2026-01-01'` cannot be a default; this type can only default to None: | None = None"),
+        ("a: int = []", "[]", "`[]` cannot be a default here; a list can default to [], a dict to {}, others to None"),
+        ("a: list[int][1:] = []", "[]",
+         "`[]` cannot be a default here; a list can default to [], a dict to {}, others to None"),
+        ("a: int | bool = 'x'", "'x'", "`'x'` is not a value of any of the types"),
         # the text
         (",", ",", "there is no field before this comma"),
         ("a: int,«,» b: int", ",", "there is no field before this comma"),
@@ -315,3 +329,48 @@ def test_no_error_line_has_underscores_that_were_not_typed(text: str) -> None:
     except FieldFaults as error:
         if "__" not in text:
             assert "__" not in "".join(error.faults)
+
+
+# --- hints that can be followed ----------------------------------------------------------------
+
+OTHER_SPELLINGS = [
+    *(
+        "Union[str, int]",
+        "Literal['a', 'b']",
+        "Dict[str, Any]",
+        '["a", "b"]',
+        "List[{sku: str}]",
+        "Optional[List[int]]",
+    ),
+    *("string[]", "str?", "number", "timestamp", "tuple[int, ...]", "tuple[int, str]", "new | paid", "Array<str>"),
+    *(
+        "typing.Any",
+        "Mapping[str, float]",
+        "Sequence[str]",
+        "datetime.date",
+        "None | str[]",
+        "Optional[List[{a: int}]]",
+    ),
+    *("Object", "Integer", "str | null", "Set[uuid]", "[string]", "List", "Map", "Boolean | None", "'str'"),
+]
+
+
+@pytest.mark.parametrize("text", OTHER_SPELLINGS)
+def test_hint_for_another_spelling_can_be_followed(text: str) -> None:
+    for _ in range(3):
+        try:
+            parse_fields(f"field: {text}")
+        except FieldFaults as error:
+            first = error.faults[0].splitlines()
+            found = re.search(r"(?:write|mean) `(.+)`|(?:quotes:|write) (.+)$", first[0])
+            assert found, first[0]
+            better = (found[1] or found[2]).rstrip("?`")
+            carets = first[2]
+            begin, end = carets.index("^") - 4, len(carets) - 4
+            line = f"field: {text}"
+            followed = line[:begin] + better + line[end:]
+            assert followed != line, "the hint repeats the fault"
+            text = followed.removeprefix("field: ")
+        else:
+            return
+    raise AssertionError(f"still not accepted: {text}")

@@ -16,7 +16,7 @@ TYPES = [text.replace("\\|", "|") for row in TABLE for text in re.findall(r"`(.*
 
 
 def test_table_has_every_kind_of_type() -> None:
-    assert len(TYPES) == 24
+    assert len(TYPES) == 29
 
 
 @pytest.mark.parametrize("text", TYPES)

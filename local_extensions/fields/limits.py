@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from local_extensions.fields.model import Bounds, DictOf, Length, ListOf, Message, Nullable, Scalar, Type
+from local_extensions.fields.model import Bounds, DictOf, Length, ListOf, Message, Nullable, Scalar, Type, Union
 
 # The operator of each bound.
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -58,6 +58,8 @@ def size(type_: Type) -> int:
             return nearest_length(length, 1) * (size(item) + 10)
         case Nullable(item=item):
             return size(item)
+        case Union(options=options):
+            return size(options[0])
         case Message(fields=fields):
             return sum(len(field.wire_name) + 6 + size(field.type) for field in fields)
     return 20

@@ -55,6 +55,18 @@ class DictOf:
 
 
 @dataclass(frozen=True)
+class Anything:
+    """Any JSON value, null included."""
+
+
+@dataclass(frozen=True)
+class Union:
+    """One of several types that JSON tells apart."""
+
+    options: "tuple[Type, ...]"
+
+
+@dataclass(frozen=True)
 class Nullable:
     """Another type, or null."""
 
@@ -63,7 +75,7 @@ class Nullable:
 
 @dataclass(frozen=True)
 class Default:
-    """The value of a field that is left out: None, a bool, a number or a string."""
+    """The value of a field that is left out: None, a bool, a number, a string, or an empty list or dict."""
 
     value: Any
 
@@ -86,7 +98,7 @@ class Message:
     fields: tuple[Field, ...]
 
 
-Type = Scalar | Choice | ListOf | DictOf | Nullable | Message
+Type = Scalar | Choice | ListOf | DictOf | Anything | Union | Nullable | Message
 
 
 def parts(type_: Type) -> tuple[Type, ...]:
@@ -94,6 +106,8 @@ def parts(type_: Type) -> tuple[Type, ...]:
     match type_:
         case ListOf(item=item) | DictOf(item=item) | Nullable(item=item):
             return (item,)
+        case Union(options=options):
+            return options
         case Message(fields=fields):
             return tuple(field.type for field in fields)
     return ()

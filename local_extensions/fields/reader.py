@@ -228,6 +228,8 @@ def name_fault(typed: str) -> str | None:
         return "a field begins with its name, not with a bracket; write name: type"
     if found := re.fullmatch(r"([A-Za-z_]\w*)\s+([^;]+)", typed):
         return f"a colon is missing; write {code(f'{found[1]}: {found[2]}')}"
+    if typed[-1] == "?":
+        return f"{code(typed)} is not a name; write {code(f'{typed[:-1].strip()}: str | None = None')}"
     if typed[0] in "*/":
         return f"{code(typed)} is not allowed here; write name: type"
     if name == typed and not typed.isidentifier():

@@ -12,6 +12,7 @@ from local_extensions.fields.expressions import NOT_CONSTANT, Code, Wrong, alter
 from local_extensions.fields.faults import Span, code, short
 from local_extensions.fields.limits import SIGNS, allowed, given
 from local_extensions.fields.model import (
+    Anything,
     Bounds,
     Choice,
     DictOf,
@@ -21,11 +22,12 @@ from local_extensions.fields.model import (
     Nullable,
     Scalar,
     Type,
+    Union,
 )
 from local_extensions.fields.values import LONGEST_DECIMAL, as_number, unfit
 
 SCALARS = ("str", "int", "float", "bool", "Decimal", "date", "time", "datetime", "UUID", "bytes")
-TYPES = f'{", ".join(SCALARS)}, list[...], dict[str, ...], {{...}} or "a" | "b"'
+TYPES = f'{", ".join(SCALARS)}, any, list[...], dict[str, ...], {{...}} or "a" | "b"'
 CHOICE_FORMS = '"a" | "b"'
 BOUND_FORMS = "int >= 1 or 1 <= int <= 5"
 LENGTH_FORMS = "str[1:64], str[:64], str[1:] or str[8]"
@@ -45,12 +47,22 @@ _OTHER_NAMES = {
     **dict.fromkeys(["timestamp", "instant"], "datetime"),
     **dict.fromkeys(["guid", "uuid4"], "UUID"),
     **dict.fromkeys(["binary", "blob", "bytearray"], "bytes"),
-    **dict.fromkeys(["array", "tuple", "set", "frozenset", "sequence", "iterable"], "list[...]"),
-    **dict.fromkeys(["map", "mapping"], "dict[str, ...]"),
-    **dict.fromkeys(["object", "struct"], "{name: type, ...}"),
-    "list": "list[...]",
-    "dict": "dict[str, ...]",
+    **dict.fromkeys(["array", "tuple", "set", "frozenset", "sequence", "iterable"], "list"),
+    **dict.fromkeys(["map", "mapping"], "dict"),
+    **dict.fromkeys(["struct", "json"], "dict"),
+    "list": "list",
+    "dict": "dict",
+    "any": "any",
+    "object": "object",
     **{name.lower(): name for name in SCALARS},
+}
+
+# Types that hold anything.
+_FREE: dict[str, Type] = {
+    "any": Anything(),
+    "object": DictOf(Anything()),
+    "dict": DictOf(Anything()),
+    "list": ListOf(Anything()),
 }
 
 _NULLS = {"null", "nil", "none", "undefined"}
@@ -115,13 +127,27 @@ class TypeReader:
         if len(types) > 1 and all(self.is_word(each) for each in types):
             values = " | ".join(f'"{self.code.typed(each)}"' for each in types)
             raise Wrong(node, f"fixed values need quotes: {short(values)}")
-        if len(types) > 1 or (types and choices):
-            second = (types[1:] or choices)[0]
-            raise Wrong(second, f"a field has one type, besides None; {self.shown(second)} is a second one")
         if not types and not choices:
             raise Wrong(node, f"{self.shown(node)} alone is not a type; write str | None")
-        found = self.choice(choices) if choices else self.single(types[0], in_container)
-        return Nullable(found) if nulls else found
+        in_container = in_container or len(types) + bool(choices) > 1
+        found = {each: self.single(each, in_container) for each in types}
+        if choices:
+            found[choices[0]] = self.choice(choices)
+        only = self.union({each: found[each] for each in options if each in found})
+        return Nullable(only) if nulls and not isinstance(only, Anything) else only
+
+    def union(self, options: dict[ast.expr, Type]) -> Type:
+        """Return the union of types, each given with its node, if JSON tells them apart."""
+        if len(options) == 1:
+            return next(iter(options.values()))
+        kinds: dict[str, ast.expr] = {}
+        for node, type_ in options.items():
+            kind = json_kind(type_)
+            if kind in kinds or kind == "anything":
+                other = kinds.get(kind) or next(each for each in options if each is not node)
+                raise Wrong(node, f"JSON cannot tell {self.shown(node)} from {self.shown(other)}; keep one of them")
+            kinds[kind] = node
+        return Union(tuple(options.values()))
 
     def is_word(self, node: ast.expr) -> bool:
         """Tell whether a node is a name that does not remind of a type."""
@@ -156,6 +182,8 @@ class TypeReader:
                 return message
             case ast.Name(id=name) if name in SCALARS:
                 return Scalar(name)
+            case ast.Name(id=name) if name in _FREE:
+                return _FREE[name]
             case ast.Compare():
                 return self.bounded(node, in_container)
             case ast.Subscript() if _is_length(node.slice):
@@ -172,9 +200,9 @@ class TypeReader:
         """Say why a node is not a type."""
         shown = self.shown(node)
         match node:
-            case ast.Name(id="list") | ast.Subscript(value=ast.Name(id="list")):
+            case ast.Subscript(value=ast.Name(id="list")):
                 return f"{shown} needs the type of its items; write list[str]"
-            case ast.Name(id="dict") | ast.Subscript(value=ast.Name(id="dict")):
+            case ast.Subscript(value=ast.Name(id="dict")):
                 return f"{shown} needs the types of its keys and values; write dict[str, str]"
             case ast.Name() | ast.Attribute():
                 meant = _meant(self.code.typed(node).rpartition(".")[2])
@@ -195,11 +223,14 @@ class TypeReader:
         match node:
             case ast.Name() | ast.Attribute() if not self.code.is_braces(node):
                 name = self.code.typed(node).rpartition(".")[2]
-                better = _meant(name) or name
-                return None if "..." in better else better
+                return _meant(name) or name
             case ast.List(elts=[item]):
                 of = self.translated(item)
                 return f"list[{of}]" if of else None
+            case ast.List(elts=[_, *_] as items) if all(type(constant(item)) in (str, int) for item in items):
+                return " | ".join(self.code.typed(item) for item in items)
+            case ast.List():
+                return None
             case ast.Subscript(value=ast.Name() | ast.Attribute() as value, slice=inside):
                 items = inside.elts if isinstance(inside, ast.Tuple) else [inside]
                 return self.translated_generic(self.code.typed(value).rpartition(".")[2], items)
@@ -216,10 +247,10 @@ class TypeReader:
                 return f"{inner[0]} | None"
             case "union":
                 return " | ".join(inner)
-            case "dict[str, ...]":
+            case "dict":
                 return f"dict[str, {inner[-1]}]"
-            case "list[...]":
-                return f"list[{inner[0]}]"
+            case "list":
+                return f"list[{' | '.join(dict.fromkeys(each for each in inner if each != '...'))}]"
         return None
 
     # --- bounds and lengths ---
@@ -293,12 +324,30 @@ class TypeReader:
         return replace(base, length=Length(least or None, greatest))
 
 
+def json_kind(type_: Type) -> str:
+    """Return what JSON tells a type apart by. msgspec decodes a union only if its kinds differ."""
+    match type_:
+        case Scalar(name="int" | "float" | "bool" as name):
+            return name
+        case Choice(values=(int(), *_)):
+            return "int"
+        case ListOf():
+            return "array"
+        case DictOf() | Message():
+            return "object"
+        case Anything():
+            return "anything"
+    return "string"
+
+
 def hint(text: str) -> str:
     """Say what to write in the place of a text that Python cannot parse."""
     if re.search(r"=>|=<", text):
         return f"bounds are written {BOUND_FORMS}"
     if ";" in text:
         return "fields are separated by commas"
+    if found := re.fullmatch(r"(.+?)\s*\?", text):
+        return f"write `{short(found[1])} | None`"
     if found := re.fullmatch(r"(.+?)\s*\[\]|\w+\s*<(.*)>", text):
         return f"write `list[{short(found[1] or found[2])}]`"
     if found := re.fullmatch(r"\S+\s+([a-z_]\w*)", text):

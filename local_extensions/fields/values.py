@@ -3,13 +3,14 @@
 import ast
 import math
 import re
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from local_extensions.fields.expressions import NOT_CONSTANT, Wrong, constant
 from local_extensions.fields.faults import code, columns
 from local_extensions.fields.limits import allows, nearest_length
-from local_extensions.fields.model import Choice, Default, Nullable, Scalar, Type
+from local_extensions.fields.model import Anything, Choice, Default, DictOf, ListOf, Nullable, Scalar, Type, Union
 
 # A string needs at most one line of its own, and lines are 100 wide.
 LONGEST_STRING = 60
@@ -20,6 +21,7 @@ LARGEST_NUMBER = 2**63 - 2
 # A Decimal and the name of its field fit into one line.
 LONGEST_DECIMAL = 20
 
+_EMPTY: dict[str, Any] = {"[]": [], "{}": {}}
 _NOT_PYTHON = {"true": "True", "false": "False", "null": "None", "none": "None"}
 
 
@@ -52,18 +54,21 @@ def as_number(text: str, value: int | float | str, type_name: str) -> int | floa
 def read_default(node: ast.expr, text: str, type_: Type) -> Default:
     """Return the default that is written as `text`, for a field of a type. Raises Wrong."""
     shown = code(text)
+    if isinstance(type_, Nullable) and text != "None":
+        type_ = type_.item
+    elif isinstance(type_, Nullable | Anything) and text == "None":
+        return Default(None)
+    empty = _EMPTY.get(text)
+    if empty is not None and any(_may_be_empty(each, type(empty)) for each in _options(type_)):
+        return Default(empty)
     if isinstance(node, ast.List | ast.Dict | ast.Set | ast.ListComp) or text.startswith("{"):
-        raise Wrong(node, f"{shown} cannot be a default; a list or an object can only default to None: | None = None")
+        raise Wrong(node, f"{shown} cannot be a default here; a list can default to [], a dict to {{}}, others to None")
     if text in _NOT_PYTHON:
         raise Wrong(node, f"{shown} is not a value in Python; write {_NOT_PYTHON[text]}")
     value = constant(node)
     if value is NOT_CONSTANT:
         raise Wrong(node, f"{shown} cannot be a default; use a number, a string, True, False or None")
-    if isinstance(type_, Nullable):
-        if value is None:
-            return Default(None)
-        type_ = type_.item
-    elif value is None:
+    if value is None:
         raise Wrong(node, "None cannot be a default here; write | None = None after the type")
     is_decimal = isinstance(type_, Scalar) and type_.name == "Decimal"
     if complaint := None if is_decimal else unfit(value):
@@ -71,10 +76,31 @@ def read_default(node: ast.expr, text: str, type_: Type) -> Default:
     return Default(_converted(node, text, value, type_))
 
 
+def _options(type_: Type) -> tuple[Type, ...]:
+    return type_.options if isinstance(type_, Union) else (type_,)
+
+
+def _may_be_empty(type_: Type, empty: type) -> bool:
+    """Tell whether a type allows an empty list, or an empty dict."""
+    match type_:
+        case ListOf(length=length) if empty is list:
+            return nearest_length(length, 0) == 0
+        case DictOf(length=length) if empty is dict:
+            return nearest_length(length, 0) == 0
+    return False
+
+
 def _converted(node: ast.expr, text: str, value: Any, type_: Type) -> Any:
     """Return a default as a value of the field's type. Raises Wrong."""
     shown = code(text)
     match type_:
+        case Anything():
+            return value
+        case Union(options=options):
+            for option in options:
+                with suppress(Wrong):
+                    return _converted(node, text, value, option)
+            raise Wrong(node, f"{shown} is not a value of any of the types")
         case Choice(values=values):
             if value in values and type(value) is type(values[0]):
                 return value

@@ -7,7 +7,18 @@ from decimal import Decimal
 from typing import Any
 
 from local_extensions.fields.limits import allowed, nearest_length
-from local_extensions.fields.model import Choice, DictOf, Length, ListOf, Message, Nullable, Scalar, Type
+from local_extensions.fields.model import (
+    Anything,
+    Choice,
+    DictOf,
+    Length,
+    ListOf,
+    Message,
+    Nullable,
+    Scalar,
+    Type,
+    Union,
+)
 from local_extensions.fields.names import singular
 
 
@@ -18,6 +29,10 @@ def example(type_: Type, name: str = "", n: int = 1) -> Any:
             return {field.wire_name: example(field.type, field.name, n) for field in fields}
         case Nullable(item=item):
             return example(item, name, n)
+        case Union(options=options):
+            return example(options[0], name, n)
+        case Anything():
+            return f"{_text(name, n)}"
         case Choice(values=values):
             return values[(n - 1) % len(values)]
         case ListOf(item=item, length=length):

@@ -7,7 +7,19 @@ from decimal import Decimal
 from typing import Any
 
 from local_extensions.fields.limits import given
-from local_extensions.fields.model import Choice, DictOf, Field, Length, ListOf, Message, Nullable, Scalar, Type
+from local_extensions.fields.model import (
+    Anything,
+    Choice,
+    DictOf,
+    Field,
+    Length,
+    ListOf,
+    Message,
+    Nullable,
+    Scalar,
+    Type,
+    Union,
+)
 from local_extensions.output.python import documented_classes
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -60,13 +72,20 @@ def _schema(type_: Type) -> dict[str, Any]:
         case Message(class_name=name):
             return {"$ref": f"#/$defs/{name}"}
         case Nullable(item=item):
-            return {"anyOf": [_schema(item), {"type": "null"}]}
+            options = _schema(item).get("anyOf", [_schema(item)])
+            return {"anyOf": [*options, {"type": "null"}]}
+        case Union(options=options):  # msgspec puts classes last
+            return {"anyOf": [_schema(each) for each in sorted(options, key=lambda each: isinstance(each, Message))]}
+        case Anything():
+            return {}
         case Choice(values=values):
             return {"enum": sorted(values)}
         case ListOf(item=item, length=length):
-            return {"type": "array", "items": _schema(item), **_limits(length, "Items")}
+            items = {} if isinstance(item, Anything) else {"items": _schema(item)}
+            return {"type": "array", **items, **_limits(length, "Items")}
         case DictOf(item=item, length=length):
-            return {"type": "object", "additionalProperties": _schema(item), **_limits(length, "Properties")}
+            items = {} if isinstance(item, Anything) else {"additionalProperties": _schema(item)}
+            return {"type": "object", **items, **_limits(length, "Properties")}
         case Scalar(name="Decimal"):  # msgspec does not know its bounds, which the class checks
             return _SCALARS["Decimal"]
         case Scalar(name="bytes", length=length):

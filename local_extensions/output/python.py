@@ -9,6 +9,7 @@ from typing import Any
 from local_extensions.fields.faults import columns
 from local_extensions.fields.limits import SIGNS, given
 from local_extensions.fields.model import (
+    Anything,
     Choice,
     DictOf,
     Field,
@@ -18,6 +19,7 @@ from local_extensions.fields.model import (
     Nullable,
     Scalar,
     Type,
+    Union,
     parts,
 )
 from local_extensions.fields.names import camel_case, is_taken, pascal_case
@@ -30,6 +32,7 @@ _MODULES = {
     "time": "datetime",
     "Decimal": "decimal",
     "Annotated": "typing",
+    "Any": "typing",
     "Literal": "typing",
     "UUID": "uuid",
 }
@@ -80,7 +83,7 @@ def source(value: Any) -> str:
     """Return a value as Python source, as ruff format would leave it."""
     if isinstance(value, Decimal):
         return f'Decimal("{value}")'
-    if not isinstance(value, str):
+    if not isinstance(value, str):  # an empty list or dict too, which msgspec copies for each message
         return repr(value).replace("e+", "e")
     quote = "'" if value.count('"') > value.count("'") else '"'
     return quote + value.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
@@ -112,6 +115,10 @@ def annotation(type_: Type) -> str:
             return name
         case Nullable(item=item):
             return f"{annotation(item)} | None"
+        case Union(options=options):
+            return " | ".join(map(annotation, options))
+        case Anything():
+            return "Any"
         case Choice(values=values):
             return f"Literal[{', '.join(map(source, values))}]"
         case ListOf(item=item) | DictOf(item=item):
@@ -156,6 +163,8 @@ def _imported(type_: Type) -> set[str]:
             own.add(name)
         case Choice():
             own.add("Literal")
+        case Anything():
+            own.add("Any")
     return own.union(*(_imported(part) for part in parts(type_)))
 
 
@@ -215,9 +224,22 @@ class _Writer:
             return text
         if isinstance(type_, Nullable):
             return f"{self.short(type_.item, room - len(' | None'), name, aliases)} | None"
+        if isinstance(type_, Union):
+            return self.short_union(type_, room, name, aliases)
         if text not in self.named:
             self.named[text] = name = self.free(name)
             aliases.append(self.alias(type_, name, aliases))
+        return self.named[text]
+
+    def short_union(self, union: Union, room: int, name: str, aliases: list[str]) -> str:
+        """Return the union with names for its long types, or the name of an alias for all of it."""
+        each = max(1, room // len(union.options) - len(" | "))
+        text = " | ".join(self.short(option, each, f"{name}{n}", aliases) for n, option in enumerate(union.options, 1))
+        if columns(text) <= room:
+            return text
+        if text not in self.named:
+            self.named[text] = name = self.free(name)
+            aliases.append(_union(name, text))
         return self.named[text]
 
     def alias(self, type_: Type, name: str, aliases: list[str]) -> str:
@@ -249,6 +271,14 @@ def _value(field: Field, style: str) -> tuple[str, str] | None:
     if columns(inside) > LINE_LENGTH:
         inside = "".join(f"        {argument},\n" for argument in arguments)
     return f"msgspec.field({', '.join(arguments)})", f" = msgspec.field(\n{inside}    )"
+
+
+def _union(name: str, text: str) -> str:
+    """Return an alias for a union, in parentheses if it needs more than one line."""
+    if columns(f"{name} = {text}") <= LINE_LENGTH:
+        return f"{name} = {text}"
+    inside = text if columns(f"    {text}") <= LINE_LENGTH else text.replace(" | ", "\n    | ")
+    return f"{name} = (\n    {inside}\n)"
 
 
 def _multiline(name: str, generic: str, elements: list[str]) -> str:

@@ -73,7 +73,10 @@ def containers(item: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-SIMPLE = PLAIN | NUMBERS | CHOICES | st.builds(str.__add__, st.sampled_from(["str", "bytes"]), LENGTHS)
+FREE = st.sampled_from(["any", "dict", "object", "list", "dict[str, any]", "list[any]"])
+OPTIONS = ["int", "str", "bool", "float", "list[str]", "dict[str, int]", "{a: int}", '"x"', "UUID"]
+UNIONS = st.lists(st.sampled_from(OPTIONS), min_size=2, max_size=4, unique=True).map(" | ".join)
+SIMPLE = PLAIN | NUMBERS | CHOICES | FREE | UNIONS | st.builds(str.__add__, st.sampled_from(["str", "bytes"]), LENGTHS)
 TYPES = st.recursive(SIMPLE, containers, max_leaves=5) | DECIMALS
 
 
@@ -93,6 +96,7 @@ DEFAULTED = (
     | st.booleans().map(lambda value: f"bool = {value}")
     | st.lists(STRINGS, min_size=1, unique=True).map(lambda choices: f"{' | '.join(choices)} = {choices[-1]}")
     | st.just("1 | -2 | 10 = -2")
+    | st.sampled_from(["list[int] = []", "dict = {}", "any = None", "any = 'x'", "int | str | None = 'x'"])
 )
 
 

@@ -9,8 +9,21 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from local_extensions.fields.limits import allows
-from local_extensions.fields.model import Bounds, Choice, DictOf, Length, ListOf, Message, Nullable, Scalar, Type
+from local_extensions.fields.model import (
+    Anything,
+    Bounds,
+    Choice,
+    DictOf,
+    Length,
+    ListOf,
+    Message,
+    Nullable,
+    Scalar,
+    Type,
+    Union,
+)
 from local_extensions.fields.names import singular
+from local_extensions.fields.types import json_kind
 from local_extensions.output.example import example
 from local_extensions.output.python import bounded_decimal
 
@@ -61,6 +74,13 @@ def refusals(type_: Type, name: str = "") -> Iterator[Refusal]:
             yield from of_message(type_, name)
         case Nullable(item=item):
             yield from (each for each in refusals(item, name) if each.path or each.value is not None)
+        case Union(options=options):
+            kinds = {json_kind(option) for option in options}
+            values = {"bool": True, "int": 1, "float": 1.5, "string": "x", "array": [], "object": {}}
+            others = kinds | ({"int"} if "float" in kinds or "string" in kinds else set()) | {"float", "string"}
+            yield from (Refusal((), value, "") for kind, value in values.items() if kind not in others)
+        case Anything():
+            return
         case Choice(values=values):
             numbers = [value for value in values if isinstance(value, int)]
             wrong = [max(numbers) + 1, "one"] if numbers else ["".join(map(str, values)) + "?", 1]

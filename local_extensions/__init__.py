@@ -11,9 +11,9 @@ from jinja2 import Environment
 from jinja2.ext import Extension
 
 from local_extensions import questions
-from local_extensions.fields.model import Message
 from local_extensions.fields.names import snake_case
-from local_extensions.output import example, json_schema, python
+from local_extensions.output import json_schema, python
+from local_extensions.output.example import sqs_event
 
 
 def _json(value: object, indent: int | None = None) -> str:
@@ -27,8 +27,8 @@ def _markdown(text: str) -> str:
 
 
 def _sqs_event(answers: Mapping[str, Any]) -> dict[str, Any]:
-    message: Message = questions.message(answers)
-    return example.sqs_event(message, fifo=answers["queue_type"] == "fifo")
+    fifo = answers["queue_type"] == "fifo"
+    return sqs_event(questions.example(answers), answers["message_name"], fifo=fifo)
 
 
 def _reporting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +59,7 @@ class TemplateFilters(Extension):
             "check": questions.check,
             "check_all": questions.check_all,
             "definitions": python.definitions,
-            "example": example.example,
+            "example": questions.example,
             "imports": python.imports,
             "json": _json,
             "json_schema": json_schema.json_schema,

@@ -17,6 +17,8 @@ from local_extensions.fields import FieldFaults, parse_fields
 from local_extensions.fields.faults import quoted
 from local_extensions.fields.model import Message
 from local_extensions.fields.names import is_taken, snake_case
+from local_extensions.fields.sample import is_sample, read_sample
+from local_extensions.output.example import example as example_of
 
 # A template's description may have 1,024 bytes, and a character has up to 4.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-description-structure.html
@@ -68,6 +70,12 @@ def project_slug(project_name: str) -> str:
 def message(answers: Mapping[str, Any]) -> Message:
     """Return the message that the answers describe. Raises FieldFaults."""
     return Message(answers["message_name"], parse_fields(answers["message_fields"], answers["message_name"]))
+
+
+def example(answers: Mapping[str, Any]) -> Any:
+    """Return the example body: the pasted sample, or one made for the fields. Raises FieldFaults."""
+    text = answers["message_fields"]
+    return read_sample(text) if is_sample(text) else example_of(message(answers))
 
 
 def _project_name_faults(answers: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from local_extensions.fields import FieldFaults, parse_fields
-from local_extensions.fields.reader import LONGEST_NAME
+from local_extensions.fields.names import LONGEST_NAME
 from local_extensions.output.example import example
 from local_extensions.output.python import annotation as annotation_of
 from local_extensions.output.python import source

@@ -29,6 +29,17 @@ def test_example_is_read(text: str) -> None:
     assert parse_fields(text)
 
 
+def test_sample_is_pasted_as_shown(tmp_path: Path) -> None:
+    (command,) = (text for language, text in BLOCKS if language == "sh")
+    (tmp_path / "clone").symlink_to(ROOT)
+    (tmp_path / "order.json").write_text('{\n  "orderId": "1"\n}\n', "utf-8")
+    words = command.replace("uvx cookiecutter .", "cookiecutter clone").replace("--output-dir ..", "--output-dir out")
+    done = run("bash", "-c", words, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    example = tmp_path / "out" / "order-events" / "contract" / "new_message.json"
+    assert example.read_text("utf-8") == '{\n  "orderId": "1"\n}\n'
+
+
 def test_errors_are_what_is_printed(tmp_path: Path) -> None:
     (block,) = (text for _, text in BLOCKS if text.startswith("$ "))
     command, _, output = block.partition("\n")

@@ -235,3 +235,38 @@ def test_cruft_brings_the_changes_of_the_template_and_keeps_those_of_the_owner(
     assert b"RetentionInDays: 90" not in edited["template.yaml"]
     restored = updated["template.yaml"].replace(b"RetentionInDays: 90", b"RetentionInDays: 30")
     assert_same({name: updated[name] for name in owners} | {"template.yaml": restored}, edited)
+
+
+# --- a pasted sample ---------------------------------------------------------------------------
+
+SAMPLE = {"order_id": "1", "detail": {"items": [{"sku": "a"}], "at": "2026-03-04T05:06:07Z"}, "from": None}
+PASTED = {"project_name": "Pasted", "message_fields": json.dumps(SAMPLE, indent=2)}
+
+
+@pytest.fixture
+def pasted(bake: Bake) -> dict[str, bytes]:
+    project = bake(**PASTED)
+    return contents(project.path, project.files)
+
+
+@pytest.mark.parametrize("cookiecutter", COOKIECUTTERS.values(), ids=COOKIECUTTERS)
+def test_sample_on_the_command_line_and_its_replay(
+    cookiecutter: list[str], pasted: dict[str, bytes], tmp_path: Path
+) -> None:
+    given = [f"{name}={answer}" for name, answer in PASTED.items()]
+    succeed(*cookiecutter, str(ROOT), "--no-input", *given, cwd=tmp_path)
+    assert_same(contents(tmp_path / "Pasted"), pasted)
+    succeed(*cookiecutter, str(ROOT), "--replay", "--output-dir", "again", cwd=tmp_path)
+    assert_same(contents(tmp_path / "again" / "Pasted"), pasted)
+
+
+@pytest.mark.parametrize("cookiecutter", COOKIECUTTERS.values(), ids=COOKIECUTTERS)
+def test_sample_typed_on_one_line(cookiecutter: list[str], pasted: dict[str, bytes], tmp_path: Path) -> None:
+    typed = f"Pasted\n\n\n{json.dumps(SAMPLE)}\n" + "\n" * 10
+    succeed(*cookiecutter, str(ROOT), cwd=tmp_path, stdin=typed)
+    assert_same(contents(tmp_path / "Pasted"), pasted)
+
+
+def test_sample_through_sam_init(pasted: dict[str, bytes], tmp_path: Path) -> None:
+    succeed("sam", "init", "--location", str(ROOT), "--no-input", "--extra-context", json.dumps(PASTED), cwd=tmp_path)
+    assert_same(contents(tmp_path / "Pasted"), pasted)

@@ -28,6 +28,9 @@ TAKEN_CLASS_NAMES = frozenset(
     }
 )
 
+# The longest name in JSON.
+LONGEST_NAME = 64
+
 # Names that read like digits, which linters refuse.
 _AMBIGUOUS = {"I", "O"}
 
@@ -72,3 +75,8 @@ def python_name(wire_name: str) -> str:
     """Turn a name in JSON into a name in Python: `detail-type` into `detail_type`, `2nd` into `field_2nd`."""
     name = snake_case(slugify(wire_name, lowercase=False, separator="_"))[:LONGEST_PYTHON_NAME].strip("_")
     return name if name[:1].isalpha() else f"field_{name}".rstrip("_")
+
+
+def can_be_wire_name(name: str) -> bool:
+    """Tell whether a key in JSON can be the name of a field; msgspec allows no " and no \\ in one."""
+    return len(name) <= LONGEST_NAME and name.isprintable() and not set(name) & {'"', "\\"}

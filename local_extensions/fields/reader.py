@@ -6,44 +6,37 @@ not an identifier. An object is such a list in braces.
 """
 
 import ast
-import keyword
 import re
-from collections.abc import Iterable
-from dataclasses import replace
-from itertools import chain, count
 
+from local_extensions.fields.classes import ClassNames, with_own_names
 from local_extensions.fields.expressions import Code, Wrong, constant
 from local_extensions.fields.faults import FieldFaults, Span, code, short
 from local_extensions.fields.limits import size
-from local_extensions.fields.model import Default, DictOf, Field, ListOf, Message, Scalar, Type, parts
-from local_extensions.fields.names import is_taken, pascal_case, python_name, singular
+from local_extensions.fields.model import Default, Field, Message, Type
+from local_extensions.fields.names import LONGEST_NAME, can_be_wire_name, python_name, singular
+from local_extensions.fields.sample import fields_of_sample, is_sample
 from local_extensions.fields.source import Source
 from local_extensions.fields.types import TypeReader, hint
 from local_extensions.fields.values import read_default
 
 LONGEST_TEXT = 20_000
 
-# The longest name in JSON.
-LONGEST_NAME = 64
-
-LONGEST_CLASS_NAME = 39
-LINE_LENGTH = 100
-
 # Examples are made to be read.
 LARGEST_EXAMPLE = 65_536
 
-# Names that mean something inside the generated class, or read like a digit.
-_TAKEN_NAMES = {"self", "msgspec", "l"}
-
 
 def parse_fields(text: str, class_name: str = "") -> tuple[Field, ...]:
-    """Read text such as `order_id: str, quantity: int >= 1`, and return its fields in that order.
+    """Read text such as `orderId: str, quantity: int >= 1`, and return its fields in that order.
+
+    The text can also be a JSON sample of the message, or an array of samples.
 
     class_name: the class of the message; no object in it gets the same name.
     Raises FieldFaults, with every fault of the text.
     """
     if not text.strip():
         raise FieldFaults(["there is no field; write name: type, such as order_id: str"])
+    if is_sample(text):
+        return fields_of_sample(text, class_name)
     if len(text) > LONGEST_TEXT:
         raise FieldFaults([f"the answer has {len(text)} characters; the limit is {LONGEST_TEXT}"])
     source = Source(text)
@@ -67,7 +60,7 @@ def parse_fields(text: str, class_name: str = "") -> tuple[Field, ...]:
 class _Reader:
     def __init__(self, source: Source, class_name: str) -> None:
         self.source = source
-        self.class_names = {class_name}  # every class has a name of its own
+        self.class_names = ClassNames(class_name)
 
     def fields(self, span: Span, class_name: str) -> tuple[Field, ...]:
         """Read the fields in the whole text or between a pair of braces."""
@@ -157,19 +150,10 @@ class _Reader:
             self.source.fault(piece.span(node), wrong.what)
             return None
 
-    def class_name(self, name: str, parent: str, longest: int) -> str:
-        """Return a name that no other class has: the field's, or else that of the parent with it, or a number."""
-        candidates = chain(
-            [name[:longest]], [f"{parent}{name}"[:longest]], (f"{name[: longest - 2]}{n}" for n in count(2))
-        )
-        found = next(each for each in candidates if each not in self.class_names and not is_taken(each))
-        self.class_names.add(found)
-        return found
-
     def message(self, braces: Span, name: str, parent: str) -> Message | None:
         """Read the object in a pair of braces. Its class is named after the field, or after the parent too."""
         before = len(self.source.faults)
-        class_name = self.class_name(pascal_case(name), parent, longest_class_name(name))
+        class_name = self.class_names.give(name, parent)
         inside = Span(braces.start + 1, braces.end - 1)
         if re.match(r"\s*str\s*:", self.source.at(inside)):
             better = f"dict[{self.source.at(inside).strip().replace(':', ',', 1)}]"
@@ -177,39 +161,6 @@ class _Reader:
             return None
         fields = self.fields(inside, class_name)
         return Message(class_name, fields) if len(self.source.faults) == before else None
-
-
-def longest_class_name(field_name: str) -> int:
-    """Return how long the class of a field may be called, so that both fit into one line."""
-    return min(LONGEST_CLASS_NAME, LINE_LENGTH - len("     :  | None = msgspec.field(") - len(field_name))
-
-
-def with_own_names(fields: Iterable[Field]) -> tuple[Field, ...]:
-    """Give each field of a class a name of its own in Python, which hides no type that the class uses."""
-    fields = list(fields)
-    hidden = _TAKEN_NAMES.union(*(_builtin_names(field.type) for field in fields))
-    names: list[str] = []
-    for field in fields:
-        name = f"{field.name}_" if field.name in hidden or keyword.iskeyword(field.name) else field.name
-        candidates = chain([name], (f"{field.name}_{n}" for n in count(2)))
-        names.append(next(each for each in candidates if each not in names))
-    return tuple(replace(field, name=name) for field, name in zip(fields, names, strict=True))
-
-
-def _builtin_names(type_: Type) -> set[str]:
-    """Return the names of types that the annotation of a field uses."""
-    match type_:
-        case Message():
-            return set()  # the annotations of its fields are in another class
-        case Scalar(name=name):
-            own = {name}
-        case ListOf():
-            own = {"list"}
-        case DictOf():
-            own = {"dict", "str"}
-        case _:
-            own = set()
-    return own.union(*(_builtin_names(part) for part in parts(type_)))
 
 
 def wire_name(typed: str) -> str:
@@ -234,10 +185,8 @@ def name_fault(typed: str) -> str | None:
         return f"{code(typed)} is not allowed here; write name: type"
     if name == typed and not typed.isidentifier():
         return f'{code(typed)} needs quotes: "{short(typed)}"'
-    if not name.isprintable():
-        return f"{code(typed)} contains a character that cannot be printed"
-    if '"' in name or "\\" in name:
-        return f'{code(typed)} cannot be a name; msgspec allows no " and no \\ in one'
     if len(name) > LONGEST_NAME:
         return f"the name has {len(name)} characters; the limit is {LONGEST_NAME}"
+    if not can_be_wire_name(name):
+        return f'{code(typed)} cannot be a name; it contains ", \\ or a character that cannot be printed'
     return None

@@ -84,9 +84,9 @@ def _stretched(text: str, length: Length) -> str:
     return (text * (wanted // len(text) + 1))[:wanted]
 
 
-def sqs_event(message: Message, *, fifo: bool) -> dict[str, Any]:
-    """Return the event with which Lambda hands the example to the function, as `sqskit contract` writes it."""
-    body = json.dumps(example(message), ensure_ascii=False)
+def sqs_event(example: Any, class_name: str, *, fifo: bool) -> dict[str, Any]:
+    """Return the event with which Lambda hands an example to the function, as `sqskit contract` writes it."""
+    body = json.dumps(example, ensure_ascii=False)
     fifo_attributes = {
         "SequenceNumber": "18850371800000000001",
         "MessageGroupId": "group-1",
@@ -106,7 +106,7 @@ def sqs_event(message: Message, *, fifo: bool) -> dict[str, Any]:
         "messageAttributes": {},
         "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
         "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{message.class_name}Queue{'.fifo' if fifo else ''}",
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{class_name}Queue{'.fifo' if fifo else ''}",
         "awsRegion": "us-east-1",
     }
     return {"Records": [record]}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from allpairspy import AllPairs
 
-from local_extensions.fields.reader import LONGEST_NAME
+from local_extensions.fields.names import LONGEST_NAME
 from scripts.machine import RUNTIME
 from tests.support.projects import CHOICES, DEFAULTS
 
@@ -54,11 +54,21 @@ MANY = ", ".join(
     f"text_{n}: str, count_{n}: int >= {n}, kind_{n}: 'a' | 'b', at_{n}: datetime | None" for n in range(50)
 )
 
+SAMPLE = """{
+  "orderId": "3f2b8c1e-5d4a-4b7c-9e10-a1b2c3d4e5f6",
+  "detail-type": "it's \\"placed\\" { 7*7 }",
+  "placed_at": "2026-03-04T05:06:07.000Z",
+  "items": [{"sku": "ä", "quantity": 1}, {"sku": "🚀", "quantity": 2.5, "note": null}],
+  "customer": {"id": {"N": "7"}, "tags": {}}
+}
+"""
+
 TYPED: dict[str, dict[str, str]] = {
     "an order on a FIFO queue": {"message_name": "OrderPlaced", "message_fields": ORDER, "queue_type": "fifo"},
     "telemetry": {"message_name": "TelemetryReading", "message_fields": TELEMETRY, "batch_size": "10000"},
     "a payment": {"project_name": "Payments", "message_name": "PaymentReceived", "message_fields": PAYMENT},
     "200 fields": {"message_fields": MANY},
+    "a pasted sample": {"message_name": "OrderShipped", "message_fields": SAMPLE},
     "a window": {"batch_size": "11"},
     "odd project name": {"project_name": """Zoë's "café": #1 🚀 {x} \\ 100% & <b>*it*</b> _a_ [b](c) `d` #"""},
     "longest project name": {"project_name": "x" * 256},

@@ -14,8 +14,8 @@ EXAMPLE = (ROOT / "contract" / "new_message.json").read_bytes()
 
 def test_every_field_of_the_example_is_read() -> None:
     message = msgspec.json.decode(EXAMPLE, type=NewMessage)
-    read, expected = json.loads(msgspec.json.encode(message)), json.loads(EXAMPLE)
-    assert {field: read.get(field) for field in expected} == expected
+    read = json.loads(msgspec.json.encode(message))
+    assert json.loads(EXAMPLE).keys() <= read.keys()
 
 
 def test_handle_logs_the_message(caplog: pytest.LogCaptureFixture) -> None:

@@ -16,7 +16,7 @@ from slugify import slugify
 from local_extensions.fields import FieldFaults, parse_fields
 from local_extensions.fields.faults import quoted
 from local_extensions.fields.model import Message
-from local_extensions.fields.names import is_taken, snake_case
+from local_extensions.fields.names import is_taken, pascal_case, python_name, snake_case
 from local_extensions.fields.sample import is_sample, read_sample
 from local_extensions.output.example import example as example_of
 
@@ -102,7 +102,9 @@ def _project_slug_faults(answers: Mapping[str, Any]) -> list[str]:
 def _message_name_faults(answers: Mapping[str, Any]) -> list[str]:
     name = str(answers["message_name"])
     if not _CLASS_NAME.fullmatch(name):
-        return [f"{quoted(name)} is not a valid class name; use letters and digits, such as OrderPlaced"]
+        better = pascal_case(python_name(name))
+        example = better if _CLASS_NAME.fullmatch(better) and name.strip() else "OrderPlaced"
+        return [f"{quoted(name)} is not a valid class name in PascalCase; try {example}"]
     module = snake_case(name)
     if is_taken(name):
         return [f"the generated code already uses the name {quoted(name)}; try Order{name}"]

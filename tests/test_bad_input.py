@@ -36,7 +36,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     (
         "message_name",
         "new message",
-        ["message_name: 'new message' is not a valid class name; use letters and digits, such as OrderPlaced"],
+        ["message_name: 'new message' is not a valid class name in PascalCase; try NewMessage"],
     ),
 ]
 ASKED = [name for name in QUESTIONS if not name.startswith("_")]

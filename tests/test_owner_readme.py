@@ -330,6 +330,6 @@ def test_second_processor(
         assert f"1 message to {function}" in shown or f"2 messages to {function}" in shown
 
     stack = Stack(second, endpoint)
-    stack.run("make send NAME=Audit")
+    stack.run("make send NAME=Audit EXAMPLE=contract/audit.json")
     assert len(stack.client("sqs").receive_message(QueueUrl=stack.outputs["AuditQueueUrl"])["Messages"]) == 1
     assert stack.bodies("Queue") == []

@@ -140,12 +140,12 @@ def test_class_name_gives_the_module_name(name: str, module: str) -> None:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("newMessage", "'newMessage' is not a valid class name; use letters and digits, such as OrderPlaced"),
-        ("New Message", "'New Message' is not a valid class name; use letters and digits, such as OrderPlaced"),
-        ("New_Message", "'New_Message' is not a valid class name; use letters and digits, such as OrderPlaced"),
-        ("Über", "'Über' is not a valid class name; use letters and digits, such as OrderPlaced"),
-        ("", "'' is not a valid class name; use letters and digits, such as OrderPlaced"),
-        ("1st", "'1st' is not a valid class name; use letters and digits, such as OrderPlaced"),
+        ("newMessage", "'newMessage' is not a valid class name in PascalCase; try NewMessage"),
+        ("New Message", "'New Message' is not a valid class name in PascalCase; try NewMessage"),
+        ("New_Message", "'New_Message' is not a valid class name in PascalCase; try NewMessage"),
+        ("Über", "'Über' is not a valid class name in PascalCase; try Uber"),
+        ("", "'' is not a valid class name in PascalCase; try OrderPlaced"),
+        ("1st", "'1st' is not a valid class name in PascalCase; try Field1St"),
         ("None", "the generated code already uses the name 'None'; try OrderNone"),
         ("Exception", "the generated code already uses the name 'Exception'; try OrderException"),
         ("EXAMPLE", "the generated code already uses the name 'EXAMPLE'"),

@@ -64,7 +64,7 @@ def test_first_command_works(tmp_path: Path) -> None:
     (block,) = (text for _, text in BLOCKS if text.startswith("uvx cookiecutter gh:"))
     command, folder, local = block.splitlines()
     done = run("uvx", "--quiet", "cookiecutter", str(ROOT), "--no-input", cwd=tmp_path)
-    assert command.startswith("uvx cookiecutter gh:OWNER/REPOSITORY ")
+    assert command == "uvx cookiecutter gh:OWNER/REPOSITORY"
     assert done.returncode == 0, done.stdout
     assert (tmp_path / folder.removeprefix("cd ") / "Makefile").is_file()
     assert local == "make local"

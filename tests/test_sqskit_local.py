@@ -56,6 +56,9 @@ def wait_until_nothing_runs(project: Project) -> None:
         ("template.yaml", "CodeUri: lambdas/", "CodeUri: lambda/", "the CodeUri of NewMessageProcessorFunction"),
         ("template.yaml", "app.handler", "app.handel",
          "cannot import new_message_processor.app.handel: AttributeError:"),
+        ("template.yaml", "new_message_processor.app.handler", "mesage_processor.app.handler",
+         "cannot import mesage_processor.app.handler: ModuleNotFoundError: No module named 'mesage_processor'; "
+         "check Handler in the template"),
         ("lambdas/shared/new_message.py", "import msgspec", "import msgspeck",
          "cannot import new_message_processor.app.handler: ModuleNotFoundError: No module named 'msgspeck'; "
          "add it with `uv add`"),

@@ -13,7 +13,8 @@ MAPPING = "NewMessageProcessorFunctionNewMessageQueue"
 QUEUE = "NewMessageQueue"
 ROLE = "NewMessageProcessorRole"
 
-TOO_SHORT = f"{MAPPING}: the visibility timeout must be 6 x the function's timeout, plus the window"
+REASON = "6 x the function's timeout, plus the batching window"
+TOO_SHORT = f"{MAPPING}: the queue's VisibilityTimeout must be at least {{}}: {REASON}"
 NOT_REPORTED = f"{MAPPING}: FunctionResponseTypes must be [ReportBatchItemFailures]"
 MIXED = f"{QUEUE}: a FIFO queue needs a FIFO dead-letter queue, a standard queue a standard one"
 
@@ -39,11 +40,12 @@ def test_generated_template_breaks_no_rule(bake: Bake, queue_type: str) -> None:
         ("fifo", "BatchSize: 10", "BatchSize: 11", f"{MAPPING}: the batch size of a FIFO queue must be at most 10"),
         ("fifo", "BatchSize: 10", "BatchSize: 10\n            MaximumBatchingWindowInSeconds: 1",
          f"{MAPPING}: a FIFO queue cannot have a batching window"),
-        ("standard", "BatchSize: 10", "BatchSize: 10\n            MaximumBatchingWindowInSeconds: 1", TOO_SHORT),
-        ("standard", "VisibilityTimeout: 60", "VisibilityTimeout: 59", TOO_SHORT),
+        ("standard", "BatchSize: 10", "BatchSize: 10\n            MaximumBatchingWindowInSeconds: 1",
+         TOO_SHORT.format(61)),
+        ("standard", "VisibilityTimeout: 60", "VisibilityTimeout: 59", TOO_SHORT.format(60)),
         ("standard", "Timeout: 10", "Timeout: 1",
          f"{MAPPING}: the function's timeout must be longer than its reserve, 1.0 s"),
-        ("standard", "Timeout: 10", "Timeout: 11", TOO_SHORT),
+        ("standard", "Timeout: 10", "Timeout: 11", TOO_SHORT.format(66)),
         ("standard", "Period: 1209600", "Period: 345600",
          f"{QUEUE}: the dead-letter queue must keep messages longer than the queue"),
         ("standard",

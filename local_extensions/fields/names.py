@@ -25,6 +25,7 @@ TAKEN_CLASS_NAMES = frozenset(
         "RunningStack",
         "TEMPLATE",
         "UUID",
+        "UserError",
     }
 )
 

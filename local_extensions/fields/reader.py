@@ -91,10 +91,10 @@ class _Reader:
     def field(self, span: Span, name_span: Span, class_name: str) -> Field | None:
         """Read one field; None if it has a fault."""
         typed = self.source.at(name_span)
-        name, fault = wire_name(typed), name_fault(typed)
+        _, *after = self.source.split(span, ":")
+        name, fault = wire_name(typed), name_fault(typed, has_colon=bool(after))
         if fault:
             self.source.fault(name_span if typed else span, fault)
-        _, *after = self.source.split(span, ":")
         rest = self.source.stripped(Span(after[0].start, span.end)) if after else Span(span.end, span.end)
         if not self.source.at(rest).partition("=")[0].strip():
             if not fault:
@@ -115,6 +115,10 @@ class _Reader:
     def explain(self, span: Span, class_name: str) -> None:
         """Report why a type, and the default that may follow it, cannot be parsed."""
         colons = self.source.split(span, ":")
+        if len(colons) > 1 and ";" in self.source.at(colons[0]):
+            place = colons[0].start + self.source.at(colons[0]).index(";")
+            self.source.fault(Span(place, place + 1), "fields are separated by commas")
+            return
         if len(colons) > 1:
             self.source.fault(Span(colons[0].end, colons[0].end + 1), "a field has one colon, after its name")
             return
@@ -170,14 +174,14 @@ def wire_name(typed: str) -> str:
     return value if isinstance(value, str) else typed
 
 
-def name_fault(typed: str) -> str | None:
+def name_fault(typed: str, *, has_colon: bool) -> str | None:
     """Say why a field cannot have this name; None if it can."""
     name = wire_name(typed)
     if not typed:
         return "a name is missing; write name: type"
     if typed[0] in "({[":
         return "a field begins with its name, not with a bracket; write name: type"
-    if found := re.fullmatch(r"([A-Za-z_]\w*)\s+([^;]+)", typed):
+    if found := re.fullmatch(r"([A-Za-z_]\w*)\s+([^;]+)", typed) if not has_colon else None:
         return f"a colon is missing; write {code(f'{found[1]}: {found[2]}')}"
     if typed[-1] == "?":
         return f"{code(typed)} is not a name; write {code(f'{typed[:-1].strip()}: str | None = None')}"

@@ -121,5 +121,6 @@ def _converted(node: ast.expr, text: str, value: Any, type_: Type) -> Any:
             if name == "Decimal":
                 raise Wrong(node, f"{shown} is not a Decimal of up to {LONGEST_DECIMAL} characters")
     if isinstance(type_, Scalar) and type_.name in {"str", "bool", "int", "float", "Decimal"}:
-        raise Wrong(node, f"{shown} is not a valid {type_.name}")
+        better = f'; write "{text}"' if type_.name == "str" else ""
+        raise Wrong(node, f"{shown} is not a valid {type_.name}{better}")
     raise Wrong(node, f"{shown} cannot be a default; this type can only default to None: | None = None")

@@ -103,8 +103,10 @@ class Stack:
             yield "the batch size of a FIFO queue must be at most 10"
         if not queue.get("FifoQueue") and mapping["BatchSize"] > 10 and window < 1:
             yield "a batch size above 10 needs a batching window"
-        if queue["VisibilityTimeout"] < 6 * function["Timeout"] + window:
-            yield "the visibility timeout must be 6 x the function's timeout, plus the window"
+        least = 6 * function["Timeout"] + window
+        if queue["VisibilityTimeout"] < least:
+            reason = "6 x the function's timeout, plus the batching window"
+            yield f"the queue's VisibilityTimeout must be at least {least}: {reason}"
         if function["Timeout"] <= reserve_seconds:
             yield f"the function's timeout must be longer than its reserve, {reserve_seconds} s"
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:

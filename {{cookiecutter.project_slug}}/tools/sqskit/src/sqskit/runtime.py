@@ -91,7 +91,8 @@ def main() -> None:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         if isinstance(error, ModuleNotFoundError):
-            reason += "; add it with `uv add`"
+            ours = error.name == module.partition(".")[0]
+            reason += "; check Handler in the template" if ours else "; add it with `uv add`"
         for frame in traceback.extract_tb(error.__traceback__):
             if frame.filename.startswith(folder):
                 reason += f" ({frame.filename}, line {frame.lineno})"

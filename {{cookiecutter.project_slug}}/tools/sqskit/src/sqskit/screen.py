@@ -114,9 +114,9 @@ def send_command(endpoint: str, mapping: EventSourceMapping, root: Path) -> str:
 
 
 def short(body: str) -> str:
-    """Return the start of a message, on one line."""
+    """Return the start and the end of a message, on one line."""
     body = " ".join(body.split())
-    return body if len(body) <= LONGEST_BODY else f"{body[:LONGEST_BODY]}…"
+    return body if len(body) <= LONGEST_BODY else f"{body[: LONGEST_BODY - 20]}…{body[-19:]}"
 
 
 def plural(number: int, what: str) -> str:

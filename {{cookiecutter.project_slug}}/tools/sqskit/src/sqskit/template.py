@@ -37,7 +37,7 @@ def transformed(source: str) -> Any:
     except InvalidDocumentException as error:
         reason = " ".join(cause.message for cause in error.causes)
     except YAMLError as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).replace('"<unicode string>"', "the template")
     except (AttributeError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
     raise UserError(f"SAM cannot transform the template: {reason}")

@@ -6,13 +6,14 @@ A check gets all answers given so far. It returns a line for each fault, and non
 import json
 import keyword
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from cookiecutter.exceptions import FailedHookException
 from slugify import slugify
 
+from local_extensions import asking
 from local_extensions.fields import FieldFaults, parse_fields
 from local_extensions.fields.faults import quoted
 from local_extensions.fields.model import Message
@@ -149,10 +150,24 @@ CHECKS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
 }
 
 
-def check(answers: Mapping[str, Any], question: str) -> str:
-    """Check one answer while the questions are asked. Returns "". Raises BadAnswers."""
-    if question in answers:  # a replay only asks what its file lacks; check_all checks the rest
+def check(answers: MutableMapping[str, Any], question: str) -> str:
+    """Check one answer while the questions are asked, and ask again if somebody can answer.
+
+    A better answer replaces the first one. Returns "". Raises BadAnswers if nobody can be asked.
+    """
+    if question not in answers:  # a replay only asks what its file lacks; check_all checks the rest
+        return ""
+    prompt = asking.prompt()
+    if not prompt:
         _refuse(_faults(answers, question))
+        return ""
+    answers[question] = asking.with_pasted_lines(str(answers[question]))
+    while faults := _faults(answers, question) or _cut_off(answers, question):
+        print(asking.printable("\n".join(faults)))
+        try:
+            answers[question] = asking.ask_again(prompt, question)
+        except EOFError:
+            _refuse(faults)
     return ""
 
 
@@ -173,6 +188,14 @@ def check_all(answers: Mapping[str, Any]) -> str:
     return ""
 
 
+def _cut_off(answers: Mapping[str, Any], question: str) -> list[str]:
+    """Refuse an answer of which the terminal has probably cut off the end."""
+    if len(str(answers[question]).encode()) < asking.LONGEST_LINE:
+        return []
+    return [f"{question}: the terminal cuts off a line after {asking.LONGEST_LINE} characters; "
+            f'give the answer on the command line, as in {question}="$(cat FILE)"']  # fmt: skip
+
+
 def _faults(answers: Mapping[str, Any], question: str) -> list[str]:
     return [f"{question}: {fault}" for fault in CHECKS[question](answers)]
 
@@ -185,4 +208,4 @@ def choices() -> dict[str, list[str]]:
 
 def _refuse(faults: list[str]) -> None:
     if faults:
-        raise BadAnswers("\n".join(faults))
+        raise BadAnswers(asking.printable("\n".join(faults)))

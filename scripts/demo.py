@@ -4,6 +4,7 @@ It needs no AWS account, because sqskit runs the stack on this machine. The exit
 any outcome is unexpected.
 """
 
+import json
 import os
 import shlex
 import shutil
@@ -36,7 +37,11 @@ def main() -> None:
     title("Generate a project")
     shutil.rmtree(PROJECT.parent, ignore_errors=True)
     answers = [f"runtime={RUNTIME}", f"architecture={ARCHITECTURE}"]
-    run("cookiecutter", ".", "--no-input", "--default-config", "--output-dir", "demo", *answers, cwd=ROOT)
+    PROJECT.parent.mkdir()
+    config = PROJECT.parent / "cookiecutter.yaml"  # keeps these answers out of the user's next --replay
+    config.write_text(f"replay_dir: {json.dumps(str(PROJECT.parent / 'replay'))}\n", "utf-8")
+    options = ["--no-input", "--config-file", "demo/cookiecutter.yaml", "--output-dir", "demo"]
+    run("cookiecutter", ".", *options, *answers, cwd=ROOT)
 
     title("Validate and build it with SAM")
     run("sam", "validate", "--lint", cwd=PROJECT)

@@ -1,0 +1,57 @@
+"""The person at the prompt: who is asked again, and who pastes several lines."""
+
+import os
+import select
+import sys
+from types import FrameType
+from typing import Any
+
+from cookiecutter.prompt import read_user_variable, render_variable
+
+# A terminal cuts off a longer line. Linux has room for 4,096 characters, macOS for 1,024, the line break included.
+LONGEST_LINE = 1023 if sys.platform == "darwin" else 4095
+
+# A paste arrives at once; a person needs longer for the next line.
+_SECONDS_OF_A_PASTE = 0.1
+
+
+def prompt() -> FrameType | None:
+    """Return the frame in which cookiecutter asks its questions; None if nobody can answer."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    frame: FrameType | None = sys._getframe()
+    while frame and frame.f_code.co_name != "prompt_for_config":
+        frame = frame.f_back
+    return frame if frame and frame.f_locals.get("no_input") is False else None
+
+
+def ask_again(prompt: FrameType, question: str) -> Any:
+    """Ask a question once more, with its wording and its default. Raises EOFError if the input has ended."""
+    known = prompt.f_locals
+    default = render_variable(known["env"], known["context"]["cookiecutter"][question], known["cookiecutter_dict"])
+    return with_pasted_lines(read_user_variable(question, default, known["prompts"], known["prefix"]))
+
+
+def with_pasted_lines(answer: str) -> str:
+    """Add the lines that were pasted together with the first line of an answer."""
+    pasted = b""
+    while os.name == "posix" and select.select([sys.stdin], [], [], _SECONDS_OF_A_PASTE)[0]:
+        more = os.read(sys.stdin.fileno(), 65_536)
+        if not more:
+            break
+        pasted += more
+    return " ".join([answer, *pasted.decode("utf-8", "replace").split("\n")]).strip() if pasted.strip() else answer
+
+
+def printable(text: str) -> str:
+    """Return a text as the terminal can print it, with one character for each."""
+    encoding = sys.stdout.encoding or "ascii"
+    return text.replace("…", "~").encode(encoding, "replace").decode(encoding) if not _can_print(text) else text
+
+
+def _can_print(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

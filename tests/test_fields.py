@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from local_extensions.fields import FieldFaults, parse_fields
 from local_extensions.fields.names import LONGEST_NAME
 from local_extensions.output.example import example
+from local_extensions.output.json_schema import DIALECT, json_schema
 from local_extensions.output.python import annotation as annotation_of
 from local_extensions.output.python import source
 from tests.support.field_lines import TEXTS, lines
@@ -120,6 +121,24 @@ def test_two_hundred_fields_are_read() -> None:
 
 def test_longest_name_is_allowed() -> None:
     assert parse_fields(f"{'a' * LONGEST_NAME}: str")
+
+
+# --- objects that are used again ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "shipping: {street: str, city: str}, billing: Shipping | None = None",
+        "lines: list[{sku: str, price: {amount: Decimal >= 0}}], total: Price, others: dict[str, Line | None]",
+        "a: {x: {y: int}}, b: {z: X | int, w: A}, c: B | str",
+    ],
+)
+def test_object_can_be_used_again_by_the_name_of_its_class(text: str) -> None:
+    check_line(text, fails=False)
+    message = message_of(text)
+    expected = {"$schema": DIALECT, **msgspec.json.schema(class_of(message))}
+    assert json.dumps(json_schema(message)) == json.dumps(expected)
 
 
 # --- names -------------------------------------------------------------------------------------

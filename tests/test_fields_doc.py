@@ -16,12 +16,12 @@ TYPES = [text.replace("\\|", "|") for row in TABLE for text in re.findall(r"`(.*
 
 
 def test_table_has_every_kind_of_type() -> None:
-    assert len(TYPES) == 29
+    assert len(TYPES) == 30
 
 
 @pytest.mark.parametrize("text", TYPES)
 def test_type_of_the_table_is_read(text: str) -> None:
-    assert parse_fields(f"field: {text}")
+    assert parse_fields(text if "Shipping" in text else f"field: {text}")
 
 
 @pytest.mark.parametrize("text", [text.strip() for language, text in BLOCKS if language == "python"])

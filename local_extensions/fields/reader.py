@@ -61,6 +61,7 @@ class _Reader:
     def __init__(self, source: Source, class_name: str) -> None:
         self.source = source
         self.class_names = ClassNames(class_name)
+        self.messages: dict[str, Message] = {}  # the objects so far, which may be used again by name
 
     def fields(self, span: Span, class_name: str) -> tuple[Field, ...]:
         """Read the fields in the whole text or between a pair of braces."""
@@ -145,7 +146,7 @@ class _Reader:
         def nested(braces: Span, many: bool) -> Message | None:
             return self.message(braces, singular(name) if many else name, class_name)
 
-        return TypeReader(piece, nested).read(node)
+        return TypeReader(piece, nested, self.messages).read(node)
 
     def default(self, piece: Code, node: ast.expr, type_: Type) -> Default | None:
         try:
@@ -164,7 +165,10 @@ class _Reader:
             self.source.fault(braces, f"a field named str? for an object with any keys, write {code(better)}")
             return None
         fields = self.fields(inside, class_name)
-        return Message(class_name, fields) if len(self.source.faults) == before else None
+        if len(self.source.faults) > before:
+            return None
+        self.messages[class_name] = Message(class_name, fields)
+        return self.messages[class_name]
 
 
 def wire_name(typed: str) -> str:

@@ -3,7 +3,7 @@
 import ast
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -87,10 +87,12 @@ class TypeReader:
 
     nested: reads the fields in a pair of braces, and returns None if it has reported faults in them. Its
     second argument tells whether the object is an item of a list or dict.
+    known: the objects that were typed before, by the names of their classes.
     """
 
     code: Code
     nested: Callable[[Span, bool], Message | None]
+    known: Mapping[str, Message]
 
     def read(self, node: ast.expr) -> Type | None:
         """Return the type of an expression; None if it has faults, which are reported."""
@@ -184,6 +186,8 @@ class TypeReader:
                 return Scalar(name)
             case ast.Name(id=name) if name in _FREE:
                 return _FREE[name]
+            case ast.Name(id=name) if name in self.known:
+                return self.known[name]
             case ast.Compare():
                 return self.bounded(node, in_container)
             case ast.Subscript() if _is_length(node.slice):

@@ -68,15 +68,22 @@ def definitions(message: Message) -> list[str]:
     return [*_Writer(docstrings).message(message)]
 
 
-def documented_classes(message: Message, docstring: str = "") -> Iterator[tuple[Message, str]]:
-    """Yield the message and every object in it with its docstring, each before the objects in it."""
-    yield message, docstring or _docstring(message)
+def documented_classes(message: Message) -> list[tuple[Message, str]]:
+    """Return the message and every object in it once, with its docstring, each before the objects in it."""
+    found = {message.class_name: (message, _docstring(message))}
+    _add_documented(message, found)
+    return list(found.values())
+
+
+def _add_documented(message: Message, found: dict[str, tuple[Message, str]]) -> None:
     for field in message.fields:
         part = f"Part of {message.class_name}: {field.name}."
         if columns(f'    """{part}"""') > LINE_LENGTH:
             part = f"Part of {message.class_name}."
         for nested in _nested(field.type):
-            yield from documented_classes(nested, part)
+            if nested.class_name not in found:
+                found[nested.class_name] = (nested, part)
+                _add_documented(nested, found)
 
 
 def source(value: Any) -> str:
@@ -184,6 +191,7 @@ class _Writer:
     def __init__(self, docstrings: dict[str, str]) -> None:
         self.docstrings = docstrings  # by class name
         self.taken = set(docstrings)
+        self.written: set[str] = set()
         self.named: dict[str, str] = {}  # the aliases so far, by annotation
 
     def free(self, name: str) -> str:
@@ -195,9 +203,11 @@ class _Writer:
 
     def message(self, message: Message) -> Iterator[str]:
         lines = []
+        self.written.add(message.class_name)
         for field in message.fields:
             for nested in _nested(field.type):
-                yield from self.message(nested)
+                if nested.class_name not in self.written:  # a class can be used again by its name
+                    yield from self.message(nested)
             aliases: list[str] = []
             lines.append(self.field(field, renaming(message), aliases))
             yield from aliases

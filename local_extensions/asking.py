@@ -4,7 +4,6 @@ import os
 import select
 import sys
 from types import FrameType
-from typing import Any
 
 from cookiecutter.prompt import read_user_variable, render_variable
 
@@ -25,22 +24,27 @@ def prompt() -> FrameType | None:
     return frame if frame and frame.f_locals.get("no_input") is False else None
 
 
-def ask_again(prompt: FrameType, question: str) -> Any:
+def ask_again(prompt: FrameType, question: str) -> str:
     """Ask a question once more, with its wording and its default. Raises EOFError if the input has ended."""
     known = prompt.f_locals
     default = render_variable(known["env"], known["context"]["cookiecutter"][question], known["cookiecutter_dict"])
-    return with_pasted_lines(read_user_variable(question, default, known["prompts"], known["prefix"]))
+    return str(read_user_variable(question, default, known["prompts"], known["prefix"]))
 
 
-def with_pasted_lines(answer: str) -> str:
-    """Add the lines that were pasted together with the first line of an answer."""
+def lines_of(answer: str) -> list[str]:
+    """Return the line that was answered, and the lines that were pasted together with it."""
     pasted = b""
     while os.name == "posix" and select.select([sys.stdin], [], [], _SECONDS_OF_A_PASTE)[0]:
         more = os.read(sys.stdin.fileno(), 65_536)
         if not more:
             break
         pasted += more
-    return " ".join([answer, *pasted.decode("utf-8", "replace").split("\n")]).strip() if pasted.strip() else answer
+    return [answer, *pasted.decode("utf-8", "replace").splitlines()]
+
+
+def is_cut_off(line: str) -> bool:
+    """Tell whether the terminal has probably cut off the end of a line."""
+    return len(line.encode()) >= LONGEST_LINE
 
 
 def printable(text: str) -> str:

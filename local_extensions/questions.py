@@ -161,14 +161,23 @@ def check(answers: MutableMapping[str, Any], question: str) -> str:
     if not prompt:
         _refuse(_faults(answers, question))
         return ""
-    answers[question] = asking.with_pasted_lines(str(answers[question]))
-    while faults := _faults(answers, question) or _cut_off(answers, question):
+    typed = str(answers[question])
+    while faults := _typed_faults(answers, question, asking.lines_of(typed)):
         print(asking.printable("\n".join(faults)))
         try:
-            answers[question] = asking.ask_again(prompt, question)
+            typed = asking.ask_again(prompt, question)
         except EOFError:
             _refuse(faults)
     return ""
+
+
+def _typed_faults(answers: MutableMapping[str, Any], question: str, lines: list[str]) -> list[str]:
+    """Put the lines that were typed or pasted into the answers, and return their faults."""
+    answers[question] = " ".join(line.strip() for line in lines if line.strip()) or lines[0]
+    if any(map(asking.is_cut_off, lines)):
+        limit = f"the terminal cuts off a line after {asking.LONGEST_LINE} characters"
+        return [f'{question}: {limit}; give the answer on the command line, as in {question}="$(cat FILE)"']
+    return _faults(answers, question)
 
 
 def check_all(answers: Mapping[str, Any]) -> str:
@@ -186,14 +195,6 @@ def check_all(answers: Mapping[str, Any]) -> str:
         faults.append(f"__message_module: {given} does not match message_name; use {module}")
     _refuse(faults)
     return ""
-
-
-def _cut_off(answers: Mapping[str, Any], question: str) -> list[str]:
-    """Refuse an answer of which the terminal has probably cut off the end."""
-    if len(str(answers[question]).encode()) < asking.LONGEST_LINE:
-        return []
-    return [f"{question}: the terminal cuts off a line after {asking.LONGEST_LINE} characters; "
-            f'give the answer on the command line, as in {question}="$(cat FILE)"']  # fmt: skip
 
 
 def _faults(answers: Mapping[str, Any], question: str) -> list[str]:

@@ -101,6 +101,15 @@ def test_pasted_sample_of_several_lines_is_one_answer(terminal: Any) -> None:
     assert json.loads(example) == sample
 
 
+def test_long_sample_of_many_lines_is_one_answer(terminal: Any) -> None:
+    sample = {f"field_{n}": {"name": "x" * 10, "value": n} for n in range(100)}
+    accept_names(terminal)
+    answer(terminal, "message_fields", json.dumps(sample, indent=2))
+    answer_the_rest(terminal, "message_fields")
+    example = (terminal.folder / "order-events" / "contract" / "new_message.json").read_text()
+    assert json.loads(example) == sample
+
+
 def test_pasted_lines_that_are_not_fields_are_asked_again_at_once(terminal: Any) -> None:
     accept_names(terminal)
     answer(terminal, "message_fields", "order_id: str\nquantity: int")
@@ -112,7 +121,7 @@ def test_pasted_lines_that_are_not_fields_are_asked_again_at_once(terminal: Any)
 def test_line_that_the_terminal_cuts_off_is_refused(terminal: Any) -> None:
     accept_names(terminal)
     answer(terminal, "message_fields", ", ".join(f"field_{n}: str" for n in range(400)))
-    terminal.expect_exact("message_fields: ")
+    terminal.expect_exact("message_fields: the terminal cuts off a line")
     answer(terminal, "message_fields", "order_id: str")
     answer_the_rest(terminal, "message_fields")
 

@@ -50,12 +50,8 @@ def is_cut_off(line: str) -> bool:
 def printable(text: str) -> str:
     """Return a text as the terminal can print it, with one character for each."""
     encoding = sys.stdout.encoding or "ascii"
-    return text.replace("…", "~").encode(encoding, "replace").decode(encoding) if not _can_print(text) else text
-
-
-def _can_print(text: str) -> bool:
     try:
-        text.encode(sys.stdout.encoding or "ascii")
+        text.encode(encoding)
     except UnicodeEncodeError:
-        return False
-    return True
+        return text.replace("…", "~").encode(encoding, "replace").decode(encoding)
+    return text

@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import json
 import re
-import shutil
 import sys
 import tomllib
 from collections.abc import Callable
@@ -225,10 +224,9 @@ def forward(body: str) -> None:
 @pytest.mark.slow
 @posix
 def test_boto3_in_the_owners_code_passes_lint(bake: Bake, tmp_path: Path) -> None:
-    baked = bake(runtime=RUNTIME)
-    shutil.copytree(baked.path, tmp_path / "owned", ignore=shutil.ignore_patterns(".venv", ".aws-sam"))
-    (tmp_path / "owned" / "lambdas" / "shared" / "forward.py").write_text(BOTO3.lstrip(), "utf-8")
-    Project(tmp_path / "owned", baked.answers).run("make", "lint")
+    project = bake(runtime=RUNTIME).copied(tmp_path)
+    (project.path / "lambdas" / "shared" / "forward.py").write_text(BOTO3.lstrip(), "utf-8")
+    project.run("make", "lint")
 
 
 @pytest.mark.slow

@@ -53,8 +53,6 @@ CALLS = {
 
 @pytest.fixture
 def project(bake: Bake, tmp_path: Path) -> Project:
-    baked = bake(runtime=RUNTIME)
-    run("cp", "-r", str(baked.path), str(tmp_path / "owned"), cwd=tmp_path)
     (tmp_path / "watch").mkdir()
     (tmp_path / "watch" / "sitecustomize.py").write_text(WATCH, "utf-8")
     (tmp_path / "aws").mkdir()
@@ -64,7 +62,7 @@ def project(bake: Bake, tmp_path: Path) -> Project:
         "[prod]\naws_access_key_id = AKIAREAL\naws_secret_access_key = real\n",
         "utf-8",
     )
-    return Project(tmp_path / "owned", baked.answers)
+    return bake(runtime=RUNTIME).copied(tmp_path)
 
 
 def owner_test(project: Project, python: dict[str, str], setup: str, call: str) -> str:

@@ -95,6 +95,7 @@ def under(text: str, spot: str, what: str) -> str:
         ("a: str?", "str?", "`str?` is not a type; write `str | None`"),
         ("note?: str", "note?", "`note?` is not a name; write `note: str | None = None`"),
         # other Python
+        ("a: yield", "yield", f"`yield` is not a type; use {TYPES}"),
         ("a: lambda: 0", "lambda: 0", f"`lambda: 0` is not a type; use {TYPES}"),
         ("a: (b := int)", "b := int", "`b := int` is an assignment, not a type; write the type alone"),
         ('a: f"x"', 'f"x"', '`f"x"` is an f-string, not a type; write a string without f'),

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from scripts.machine import ARCHITECTURE, RUNTIME
-from tests.support.projects import Bake, Project
+from tests.support.projects import Bake
 from tests.support.records import Event, event, failures
 from tests.support.runtime_api import LambdaFunction
 
@@ -38,9 +37,7 @@ DEFINITIONS = {"def": HANDLE, "async def": HANDLE_ASYNC}
 @pytest.fixture(scope="module", params=list(DEFINITIONS))
 def artifact(request: pytest.FixtureRequest, bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build a project with a `handle` of this test."""
-    baked = bake(runtime=RUNTIME, architecture=ARCHITECTURE)
-    project = Project(tmp_path_factory.mktemp("lambda") / "order-events", baked.answers)
-    shutil.copytree(baked.path, project.path, ignore=shutil.ignore_patterns(".*"))
+    project = bake(runtime=RUNTIME, architecture=ARCHITECTURE).copied(tmp_path_factory.mktemp("lambda"))
     module = project.path / "lambdas" / "shared" / "new_message.py"
     source = module.read_text("utf-8").partition("\n\n\ndef handle(")[0]
     module.write_text(f"import asyncio\nimport sys\nimport time\n{source}\n{DEFINITIONS[request.param]}", "utf-8")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,9 +53,7 @@ ANSWERS: dict[str, dict[str, str]] = {
 def project(request: pytest.FixtureRequest, bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project that a test may change."""
     baked = bake(runtime=RUNTIME, architecture=ARCHITECTURE, **ANSWERS[request.param])
-    folder = tmp_path_factory.mktemp("owned") / baked.path.name
-    shutil.copytree(baked.path, folder, ignore=shutil.ignore_patterns(".aws-sam", ".venv"))
-    return Project(folder, baked.answers)
+    return baked.copied(tmp_path_factory.mktemp("owned"))
 
 
 @pytest.fixture
@@ -127,15 +124,8 @@ def test_command_needs_an_aws_account(
     assert done.stdout.endswith("Error: Unable to locate credentials\n")
 
 
-def copied(project: Project, folder: Path) -> Project:
-    """Copy a project, without what was built or installed, for a test that changes it."""
-    copy = folder / project.path.name
-    shutil.copytree(project.path, copy, ignore=shutil.ignore_patterns(".aws-sam", ".venv"))
-    return Project(copy, project.answers)
-
-
 def test_library_is_added_to_the_tests_and_to_lambda(project: Project, python: dict[str, str], tmp_path: Path) -> None:
-    project = copied(project, tmp_path)
+    project = project.copied(tmp_path)
     add, requirements = ADD_A_LIBRARY
     project.run(*add.split(), **python)
     done = run("make", "test", WITHOUT_LOCAL, cwd=project.path, **python)
@@ -153,7 +143,7 @@ def test_library_is_added_to_the_tests_and_to_lambda(project: Project, python: d
 def test_new_field_touches_the_class_the_example_and_nothing_else(
     project: Project, python: dict[str, str], tmp_path: Path
 ) -> None:
-    project = copied(project, tmp_path)
+    project = project.copied(tmp_path)
     module = module_of(project)
     code, example = project.path / f"lambdas/shared/{module}.py", project.path / f"contract/{module}.json"
     source = code.read_text("utf-8")
@@ -311,7 +301,7 @@ def add_second_processor(project: Project) -> None:
 def test_second_processor(
     project: Project, python: dict[str, str], endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    second = copied(project, tmp_path)
+    second = project.copied(tmp_path)
     for name, value in python.items():
         monkeypatch.setenv(name, value)
     add_second_processor(second)

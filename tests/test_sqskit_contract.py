@@ -1,11 +1,11 @@
 """`sqskit contract` writes what belongs to the message class and the example, or says in a line why it cannot."""
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from sqskit.contract import queue_arn
 
 from tests.support.projects import Bake, Project, run
 
@@ -20,9 +20,7 @@ MODULE, EXAMPLE, APP = (
 @pytest.fixture
 def project(bake: Bake, tmp_path: Path) -> Project:
     """Return a project that a test may change."""
-    baked = bake()
-    shutil.copytree(baked.path, tmp_path / "order-events", ignore=shutil.ignore_patterns(".*"))
-    return Project(tmp_path / "order-events", baked.answers)
+    return bake().copied(tmp_path)
 
 
 def contents(project: Project) -> dict[str, bytes]:
@@ -115,3 +113,8 @@ def test_variables_of_the_function_are_set_and_aws_is_out_of_reach(project: Proj
     )
     edit(project, MODULE, "import msgspec\n", check)
     assert "up to date" in project.run(*CONTRACT, AWS_PROFILE="prod", AWS_REGION="eu-west-1")
+
+
+def test_queue_may_have_no_properties() -> None:
+    queue = {"Fn::GetAtt": ["Jobs", "Arn"]}
+    assert queue_arn({"Jobs": {"Type": "AWS::SQS::Queue"}}, queue) == "arn:aws:sqs:us-east-1:123456789012:Jobs"

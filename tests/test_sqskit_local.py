@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+import sqskit.testing
+from sqskit.errors import UserError
 
 from tests.support.projects import ROOT, Bake, Project, linux, posix, run
 from tests.support.running import running_local
@@ -21,9 +23,7 @@ LOCAL = (*SQSKIT, "local", "--plain")
 @pytest.fixture
 def project(bake: Bake, tmp_path: Path) -> Project:
     """Return a project that a test may change."""
-    baked = bake()
-    shutil.copytree(baked.path, tmp_path / "order-events", ignore=shutil.ignore_patterns(".*"))
-    return Project(tmp_path / "order-events", baked.answers)
+    return bake().copied(tmp_path)
 
 
 def running(project: Project) -> list[int]:
@@ -176,3 +176,12 @@ def test_options_out_of_range_are_refused(tmp_path: Path, options: list[str], er
     done = run(*SQSKIT, *options, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout.endswith(f"error: {error}\n")
+
+
+def test_running_a_function_that_cannot_be_imported_says_why(project: Project) -> None:
+    (project.path / "lambdas" / "shared" / "new_message.py").write_text("import (\n", "utf-8")
+    with (
+        pytest.raises(UserError, match=r"cannot import new_message_processor\.app\.handler: SyntaxError"),
+        sqskit.testing.running(project.path / "template.yaml", "NewMessageProcessorFunction"),
+    ):
+        pass

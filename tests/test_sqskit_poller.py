@@ -1,8 +1,7 @@
 """The event source mapping of the local stack: batches, the response contract, crashes."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from sqskit import poller
 from sqskit.aws import Aws, EmbeddedAws, EventSourceMapping, Queue
 from sqskit.poller import Batch, Poller
 from sqskit.send import send
+from sqskit.testing import wait_until
 
 from tests.support.projects import TEMPLATE, Bake
 from tests.support.records import record
@@ -84,13 +84,6 @@ def polling(aws: Aws, mapping: EventSourceMapping, retry_after: int = 0) -> Iter
         yield batches
     finally:
         thread.stop()
-
-
-def wait_until(condition: Callable[[], Any]) -> None:
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until, "this takes too long"
-        time.sleep(0.05)
 
 
 def done(batches: list[Batch]) -> list[str]:

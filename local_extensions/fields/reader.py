@@ -72,8 +72,8 @@ class _Reader:
         for piece in pieces:
             place = self.source.stripped(piece)
             if place.start < place.end:
-                name_span = self.name_span(place)
-                field = self.field(place, name_span, class_name)
+                name_span, rest = self.halves(place)
+                field = self.field(place, name_span, rest, class_name)
                 if field and field.wire_name in fields:
                     self.source.fault(name_span, f"{code(field.wire_name)} appears twice")
                 elif field:
@@ -84,20 +84,20 @@ class _Reader:
                 self.source.fault(Span(piece.start - 1, piece.end + 1), "there is no field; write name: type")
         return with_own_names(fields.values())
 
-    def name_span(self, span: Span) -> Span:
-        """Return the part before the colon, or before = if there is no colon."""
+    def halves(self, span: Span) -> tuple[Span, Span | None]:
+        """Return the name of a field, and what follows its colon; None if there is no colon."""
         before, *after = self.source.split(span, ":")
-        return self.source.stripped(before if after else self.source.split(span, "=")[0])
+        if not after:
+            return self.source.stripped(self.source.split(span, "=")[0]), None
+        return self.source.stripped(before), self.source.stripped(Span(after[0].start, span.end))
 
-    def field(self, span: Span, name_span: Span, class_name: str) -> Field | None:
+    def field(self, span: Span, name_span: Span, rest: Span | None, class_name: str) -> Field | None:
         """Read one field; None if it has a fault."""
         typed = self.source.at(name_span)
-        _, *after = self.source.split(span, ":")
-        name, fault = wire_name(typed), name_fault(typed, has_colon=bool(after))
+        name, fault = wire_name(typed), name_fault(typed, has_colon=rest is not None)
         if fault:
             self.source.fault(name_span if typed else span, fault)
-        rest = self.source.stripped(Span(after[0].start, span.end)) if after else Span(span.end, span.end)
-        if not self.source.at(rest).partition("=")[0].strip():
+        if rest is None or not self.source.at(rest).partition("=")[0].strip():
             if not fault:
                 self.source.fault(name_span, f"{code(typed)} has no type; write `{typed}: str`")
             return None
@@ -124,21 +124,18 @@ class _Reader:
             self.source.fault(Span(colons[0].end, colons[0].end + 1), "a field has one colon, after its name")
             return
         type_span, *defaults = (self.source.stripped(part) for part in self.source.split(span, "="))
-        if not Code(self.source, type_span).expression():
+        if not defaults or not Code(self.source, type_span).expression():
             text = self.source.at(type_span)
             self.source.fault(type_span, f"{code(text)} is not a type; {hint(text)}")
             for braces in self.source.braces(type_span):
                 self.message(braces, "", class_name)
         elif len(defaults) > 1:
             self.source.fault(defaults[1], "a field has one default")
-        elif defaults and not self.source.at(defaults[0]):
+        elif not self.source.at(defaults[0]):
             self.source.fault(defaults[0], "a default is missing after =")
         else:
-            shown = code(self.source.at(defaults[0] if defaults else type_span))
-            self.source.fault(
-                defaults[0] if defaults else type_span,
-                f"{shown} cannot be a default; use a number, a string, True, False or None",
-            )
+            shown = code(self.source.at(defaults[0]))
+            self.source.fault(defaults[0], f"{shown} cannot be a default; use a number, a string, True, False or None")
 
     def type(self, piece: Code, node: ast.expr, name: str, class_name: str) -> Type | None:
         """Read the type of a field with that name in that class; None if it has a fault."""

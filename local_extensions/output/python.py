@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+from local_extensions.fields.classes import LINE_LENGTH
 from local_extensions.fields.faults import columns
 from local_extensions.fields.limits import SIGNS, given
 from local_extensions.fields.model import (
@@ -23,8 +24,6 @@ from local_extensions.fields.model import (
     parts,
 )
 from local_extensions.fields.names import camel_case, is_taken, pascal_case
-
-LINE_LENGTH = 100
 
 _MODULES = {
     "date": "datetime",

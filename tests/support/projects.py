@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -35,6 +36,12 @@ class Project:
     def __post_init__(self) -> None:
         found = [path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file()]
         object.__setattr__(self, "files", sorted(found))
+
+    def copied(self, folder: Path) -> "Project":
+        """Copy the project, without what was built or installed, for a test that changes it."""
+        copy = folder / self.path.name
+        shutil.copytree(self.path, copy, ignore=shutil.ignore_patterns(".aws-sam", ".venv"))
+        return Project(copy, self.answers)
 
     def run(self, *command: str, **env: str) -> str:
         """Run a command in the project, expect it to succeed, and return what it printed."""

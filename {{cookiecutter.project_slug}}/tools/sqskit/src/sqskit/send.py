@@ -9,7 +9,7 @@ from botocore.exceptions import EndpointConnectionError
 from sqskit.aws import Aws, Queue, endpoint_file
 from sqskit.errors import UserError
 from sqskit.screen import short
-from sqskit.template import example_body
+from sqskit.template import example_body, read_example
 
 
 def send_examples(template: Path) -> None:
@@ -21,11 +21,8 @@ def send_examples(template: Path) -> None:
     except (OSError, EndpointConnectionError) as error:
         raise UserError("no local stack is running here; start it with `make local`") from error
     for mapping in mappings:
-        example = example_body(root, mapping.function.handler)
-        if not example.exists():
-            name = example.relative_to(root)
-            raise UserError(f"{name} is missing: write an example body for {mapping.function.name}")
-        body = example.read_text("utf-8").strip()
+        function = mapping.function
+        body = read_example(example_body(root, function.handler), function.name).strip()
         for what, text in (("the example", body), ("cut short", body[:-1])):
             send(aws, mapping.queue, text)
             print(f"{mapping.queue.name}  {what}: {short(text)}")

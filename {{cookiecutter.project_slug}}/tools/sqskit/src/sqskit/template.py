@@ -12,6 +12,7 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 from yaml import YAMLError
 
+from sqskit.environment import REGION
 from sqskit.errors import UserError
 
 
@@ -26,7 +27,7 @@ def read(template: Path) -> str:
 def transformed(source: str) -> Any:
     """Return the CloudFormation template that SAM makes of a SAM template. Raises UserError."""
     # SAM asks boto3 for the region, which fails if AWS_PROFILE names an unknown profile.
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         os.environ.pop(name, None)
     try:
@@ -64,3 +65,12 @@ def message_name(handler: str) -> str:
 def example_body(root: Path, handler: str) -> Path:
     """Return the place of the example body for a function."""
     return root / "contract" / f"{message_name(handler)}.json"
+
+
+def read_example(example: Path, function: str) -> str:
+    """Return the example body of a function's messages. Raises UserError."""
+    try:
+        return example.read_text("utf-8")
+    except OSError as error:
+        name = f"contract/{example.name}"
+        raise UserError(f"{name} is missing: write an example body for {function}") from error

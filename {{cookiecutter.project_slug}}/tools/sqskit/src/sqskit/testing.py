@@ -37,11 +37,16 @@ class RunningStack:
 
     def wait_until(self, condition: Callable[[], object]) -> None:
         """Wait until a condition is true. Raises TimeoutError after 20 seconds."""
-        until = time.monotonic() + SECONDS_TO_WAIT
-        while not condition():
-            if time.monotonic() > until:
-                raise TimeoutError(f"still not true after {SECONDS_TO_WAIT} seconds: {condition}")
-            time.sleep(0.02)
+        wait_until(condition)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until a condition is true. Raises TimeoutError after 20 seconds."""
+    until = time.monotonic() + SECONDS_TO_WAIT
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError(f"still not true after {SECONDS_TO_WAIT} seconds: {condition}")
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -55,8 +60,9 @@ def running(template: Path, function: str) -> Iterator[RunningStack]:
         if not found:
             raise UserError(f"the template has no function {function} with an SQS event")
         poller = Poller(aws, found[0], report=lambda batch: None, retry_after=0)
-        poller.start()
         try:
+            poller.prepare()
+            poller.start()
             yield RunningStack(aws, found[0])
         finally:
             poller.stop()

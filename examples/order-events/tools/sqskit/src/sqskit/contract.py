@@ -14,7 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from sqskit.environment import REGION, close_aws
 from sqskit.errors import UserError
-from sqskit.template import example_body, functions, read
+from sqskit.template import example_body, functions, read, read_example
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -99,12 +99,10 @@ def checked(example: Path, function: str, type_: Any) -> str:
     import msgspec  # comes with the project
 
     name = f"contract/{example.name}"
+    text = read_example(example, function)
     try:
-        text = example.read_text("utf-8")
         body = json.dumps(json.loads(text), ensure_ascii=False)
         msgspec.json.decode(text, type=type_)
-    except OSError as error:
-        raise UserError(f"{name} is missing: write an example body for {function}") from error
     except msgspec.ValidationError as error:
         raise UserError(f"{name} is not a {type_.__name__}: {error}") from error
     except ValueError as error:
@@ -126,7 +124,7 @@ def queue_arn(resources: Any, queue: Any) -> str:
     if isinstance(queue, str):
         return queue
     name = queue["Fn::GetAtt"][0]
-    suffix = ".fifo" if resources[name]["Properties"].get("FifoQueue") else ""
+    suffix = ".fifo" if resources[name].get("Properties", {}).get("FifoQueue") else ""
     return f"arn:aws:sqs:{REGION}:123456789012:{name}{suffix}"
 
 

@@ -25,9 +25,7 @@ def run(template: Path, port: int, plain: bool, retry_after: int | None) -> None
         try:
             for mapping in mappings:
                 # One process shows whether the code can run; the others start with a batch.
-                first = next(poller for poller in pollers if poller.mapping is mapping)
-                if error := first.worker.start().error:
-                    raise UserError(error)
+                next(poller for poller in pollers if poller.mapping is mapping).prepare()
             for poller in pollers:
                 poller.start()
             endpoint.write_text(aws.endpoint, "utf-8")

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError
 
 from sqskit.aws import Aws, EventSourceMapping, Queue
 from sqskit.environment import REGION
+from sqskit.errors import UserError
 from sqskit.worker import Invocation, Worker
 
 # The largest event in bytes that Lambda accepts.
@@ -56,6 +57,11 @@ class Poller(threading.Thread):
         self.retry_after = retry_after
         self.stopping = threading.Event()
         self.received: list[dict[str, Any]] = []  # records for the next batch
+
+    def prepare(self) -> None:
+        """Start the function's process. Raises UserError if its code cannot run."""
+        if error := self.worker.start().error:
+            raise UserError(error)
 
     def run(self) -> None:
         try:

@@ -14,16 +14,16 @@ from typing import Any
 
 import cfnlint.api
 
-from sqskit.template import transformed
+from sqskit.template import read, transformed
 
 
 def problems(template: Path, reserve_seconds: float) -> list[str]:
     """Return what is wrong with a SAM template: broken rules, and what cfn-lint finds.
 
     reserve_seconds: how long before its timeout a function stops to start messages.
-    Raises BadTemplate if SAM cannot transform the template.
+    Raises UserError if SAM cannot transform the template.
     """
-    stack = transformed(template.read_text("utf-8"))
+    stack = transformed(read(template))
     source = json.dumps(stack, ensure_ascii=False)
     linted = cfnlint.api.lint(source, regions=["us-east-1"])
     found = [f"{match.rule.id} {match.message}" for match in linted]
@@ -32,7 +32,7 @@ def problems(template: Path, reserve_seconds: float) -> list[str]:
 
 def silent_metrics(template: Path, lines: Iterable[logging.LogRecord]) -> list[str]:
     """Return the metric filters of a SAM template that match no line logged for a batch."""
-    stack = Stack(transformed(template.read_text("utf-8")))
+    stack = Stack(transformed(read(template)))
     lines = list(lines)
     patterns = {
         name: metric["FilterPattern"] for name, metric in stack.of_type("AWS::Logs::MetricFilter")

@@ -46,8 +46,8 @@ def artifact(request: pytest.FixtureRequest, bake: Bake, tmp_path_factory: pytes
 
 
 @pytest.fixture
-def function(artifact: Path) -> Iterator[LambdaFunction]:
-    with LambdaFunction(artifact, "new_message_processor.app.handler") as function:
+def function(artifact: Path, tmp_path: Path) -> Iterator[LambdaFunction]:
+    with LambdaFunction(artifact, "new_message_processor.app.handler", output=tmp_path / "output") as function:
         yield function
 
 

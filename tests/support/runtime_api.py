@@ -26,7 +26,9 @@ class Outcome(NamedTuple):
 class LambdaFunction:
     """A function that runs as in Lambda, in one process for all invocations."""
 
-    def __init__(self, folder: Path, handler: str) -> None:
+    def __init__(self, folder: Path, handler: str, output: Path) -> None:
+        # A file, not a pipe: by the time a response arrives, the lines logged before it can be read.
+        self.output = output
         self.events: queue.Queue[tuple[Any, float]] = queue.Queue()
         self.outcomes: queue.Queue[Outcome] = queue.Queue()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._request_handler())
@@ -40,24 +42,20 @@ class LambdaFunction:
             "LAMBDA_TASK_ROOT": str(folder),
         }
         # From this working directory, the modules of the function come before those installed here.
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", handler],
-            cwd=folder,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.output = ""
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
+        with output.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "awslambdaric", handler],
+                cwd=folder,
+                env={**os.environ, **environment},
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
 
     def __enter__(self) -> "LambdaFunction":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.process.kill()
-        self.reader.join()
         self.process.wait()
         self.server.shutdown()
         self.server.server_close()
@@ -75,12 +73,7 @@ class LambdaFunction:
 
     def log(self) -> list[dict[str, Any]]:
         """Return the lines that the function has logged so far."""
-        return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.output += line
+        return [json.loads(line) for line in self.output.read_text("utf-8").splitlines() if line.startswith("{")]
 
     def _request_handler(self) -> type[BaseHTTPRequestHandler]:
         events, outcomes = self.events, self.outcomes

@@ -28,7 +28,13 @@ def _markdown(text: str) -> str:
 
 def _sqs_event(answers: Mapping[str, Any]) -> dict[str, Any]:
     fifo = answers["queue_type"] == "fifo"
-    return sqs_event(questions.example(answers), answers["message_name"], fifo=fifo)
+    return sqs_event(questions.examples(answers), answers["message_name"], fifo=fifo)
+
+
+def _example(answers: Mapping[str, Any]) -> Any:
+    """Return the content of the example file: a body, or an array of several."""
+    examples = questions.examples(answers)
+    return examples if len(examples) > 1 else examples[0]
 
 
 def _reporting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +65,8 @@ class TemplateFilters(Extension):
             "check": questions.check,
             "check_all": questions.check_all,
             "definitions": python.definitions,
-            "example": questions.example,
+            "example": _example,
+            "identifier": python.identifier,
             "imports": python.imports,
             "json": _json,
             "json_schema": json_schema.json_schema,
@@ -68,6 +75,7 @@ class TemplateFilters(Extension):
             "project_slug": questions.project_slug,
             "snake_case": snake_case,
             "sqs_event": _sqs_event,
+            "subject": python.subject,
         }
         environment.filters.update({name: _reporting(function) for name, function in filters.items()})
         # Cookiecutter logs a traceback when a hook fails, but a user only needs the lines of BadAnswers.

@@ -14,12 +14,14 @@ from cookiecutter.exceptions import FailedHookException
 from slugify import slugify
 
 from local_extensions import asking
-from local_extensions.fields import FieldFaults, parse_fields
+from local_extensions.fields import FieldFaults, parse_message
 from local_extensions.fields.faults import quoted
-from local_extensions.fields.model import Message
+from local_extensions.fields.model import Kinds, Message
 from local_extensions.fields.names import is_taken, pascal_case, python_name, snake_case
-from local_extensions.fields.sample import is_sample, read_sample
-from local_extensions.output.example import example as example_of
+from local_extensions.fields.pasted import is_json, read_json
+from local_extensions.fields.sample import samples_in
+from local_extensions.fields.schema import is_schema
+from local_extensions.output.example import examples as examples_of
 
 # A template's description may have 1,024 bytes, and a character has up to 4.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-description-structure.html
@@ -68,15 +70,17 @@ def project_slug(project_name: str) -> str:
     return words[:LONGEST_SLUG].strip("-")
 
 
-def message(answers: Mapping[str, Any]) -> Message:
+def message(answers: Mapping[str, Any]) -> Message | Kinds:
     """Return the message that the answers describe. Raises FieldFaults."""
-    return Message(answers["message_name"], parse_fields(answers["message_fields"], answers["message_name"]))
+    return parse_message(answers["message_fields"], answers["message_name"])
 
 
-def example(answers: Mapping[str, Any]) -> Any:
-    """Return the example body: the pasted sample, or one made for the fields. Raises FieldFaults."""
+def examples(answers: Mapping[str, Any]) -> list[Any]:
+    """Return the example bodies: the pasted samples, or those made for the fields. Raises FieldFaults."""
     text = answers["message_fields"]
-    return read_sample(text) if is_sample(text) else example_of(message(answers))
+    if is_json(text) and not is_schema(value := read_json(text)):
+        return samples_in(value)
+    return examples_of(message(answers))
 
 
 def _project_name_faults(answers: Mapping[str, Any]) -> list[str]:
@@ -124,7 +128,7 @@ def _message_name_faults(answers: Mapping[str, Any]) -> list[str]:
 
 def _message_fields_faults(answers: Mapping[str, Any]) -> list[str]:
     try:
-        parse_fields(str(answers["message_fields"]), str(answers.get("message_name")))
+        parse_message(str(answers["message_fields"]), str(answers.get("message_name")))
     except FieldFaults as error:
         return error.faults
     return []

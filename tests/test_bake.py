@@ -151,10 +151,13 @@ def test_project_name_appears_as_typed(project: Project) -> None:
 def test_event_is_as_sqs_would_send_the_example(project: Project) -> None:
     texts = {Path(name).name: text for name, text in sources(project).items() if name.startswith("contract/")}
     module = snake_case(name_of(project))
-    (record,) = json.loads(texts[f"{module}.event.json"])["Records"]
-    assert json.loads(record["body"]) == json.loads(texts[f"{module}.json"])
-    assert record["md5OfBody"] == hashlib.md5(record["body"].encode()).hexdigest()
-    assert ("MessageGroupId" in record["attributes"]) == (project.answers["queue_type"] == "fifo")
+    records = json.loads(texts[f"{module}.event.json"])["Records"]
+    example = json.loads(texts[f"{module}.json"])
+    assert [json.loads(record["body"]) for record in records] == (example if isinstance(example, list) else [example])
+    assert len({record["messageId"] for record in records}) == len(records)
+    for record in records:
+        assert record["md5OfBody"] == hashlib.md5(record["body"].encode()).hexdigest()
+        assert ("MessageGroupId" in record["attributes"]) == (project.answers["queue_type"] == "fifo")
 
 
 def test_defaults_give_a_message_with_one_field(bake: Bake) -> None:

@@ -5,17 +5,20 @@ import re
 import pytest
 from hypothesis import given
 
-from local_extensions.fields import FieldFaults, parse_fields
+from local_extensions.fields import FieldFaults
 from local_extensions.fields.reader import LONGEST_TEXT
 from local_extensions.fields.types import BOUND_FORMS, FORMS, LENGTH_FORMS, TYPES
 from tests.support.field_lines import TEXTS
+from tests.support.messages import message_of
 
+A_CONSTANT = 'give each a constant of its own in the same field, such as type: "a" and type: "b"'
+KINDS = '{type: "a", ...} | {type: "b", ...}'
 NOT_A_NAME = 'cannot be a name; it contains ", \\ or a character that cannot be printed'
 
 
 def faults(text: str) -> list[str]:
     with pytest.raises(FieldFaults) as caught:
-        parse_fields(text, "Order")
+        message_of(text)
     return caught.value.faults
 
 
@@ -82,7 +85,16 @@ def under(text: str, spot: str, what: str) -> str:
         ("a: int | None | 1", "1", "JSON cannot tell `1` from `int`; keep one of them"),
         ("a: any | int", "any", "JSON cannot tell `any` from `int`; keep one of them"),
         ("a: {b: int} | dict", "dict", "JSON cannot tell `dict` from `{b: int}`; keep one of them"),
-        ("a: {b: int} | {c: int}", "{c: int}", "JSON cannot tell `{c: int}` from `{b: int}`; keep one of them"),
+        ("a: {b: int} | {c: int}", "{c: int}", f"JSON cannot tell `{{c: int}}` from `{{b: int}}`; {A_CONSTANT}"),
+        ('a: {b: "x"} | {b: "x", c: int}', '{b: "x", c: int}',
+         f'JSON cannot tell `{{b: "x", c: int}}` from `{{b: "x"}}`; {A_CONSTANT}'),
+        ('a: {"é": 1} | {"é": 2}', '{"é": 2}', f'JSON cannot tell `{{"é": 2}}` from `{{"é": 1}}`; {A_CONSTANT}'),
+        ('a: {b: int}, c: A | {b: "x"}', '{b: "x"}', 'JSON cannot tell `{b: "x"}` from `A`; keep one of them'),
+        ('a: {b: "x"} | {b: "y", c: string}', "string", "unknown type `string`; did you mean `str`?"),
+        ('{b: "x"} | {b: "y", c: string}', "string", "unknown type `string`; did you mean `str`?"),
+        ('{b: "x"} | {c: "y"}', '{c: "y"}', f'JSON cannot tell `{{c: "y"}}` from `{{b: "x"}}`; {A_CONSTANT}'),
+        ('{b: "x"} | None', '{b: "x"} | None', f"the kinds of a message are objects; write {KINDS}"),
+        ('{b: "x"} | str', '{b: "x"} | str', f"the kinds of a message are objects; write {KINDS}"),
         ("a: list[int | Decimal > 0]", "Decimal > 0",
          "the bounds of a Decimal cannot be checked in a list or dict; write `{amount: Decimal > 0}`"),
         # types as other languages write them
@@ -306,7 +318,7 @@ def test_hostile_text_ends_in_faults(text: str) -> None:
 def test_hint_keeps_the_objects_that_were_typed(text: str, better: str) -> None:
     (fault,) = faults(f"items: {text}")
     assert fault.splitlines()[0].endswith(f"; write `{better}`")
-    assert parse_fields(f"items: {better}")
+    assert message_of(f"items: {better}")
 
 
 WRAPPERS = ["List[{}]", "Optional[{}]", "Dict[str, {}]", "Union[{}, None]", "[{}]", "tuple[{}, ...]", "Thing[{}]"]
@@ -329,7 +341,7 @@ def test_words_without_quotes_are_taken_for_fixed_values() -> None:
 @given(TEXTS)
 def test_no_error_line_has_underscores_that_were_not_typed(text: str) -> None:
     try:
-        parse_fields(text, "Order")
+        message_of(text)
     except FieldFaults as error:
         if "__" not in text:
             assert "__" not in "".join(error.faults)
@@ -363,7 +375,7 @@ OTHER_SPELLINGS = [
 def test_hint_for_another_spelling_can_be_followed(text: str) -> None:
     for _ in range(3):
         try:
-            parse_fields(f"field: {text}")
+            message_of(f"field: {text}")
         except FieldFaults as error:
             first = error.faults[0].splitlines()
             found = re.search(r"(?:write|mean) `(.+)`|(?:quotes:|write) (.+)$", first[0])

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from local_extensions.fields import FieldFaults, parse_fields
+from local_extensions.fields import FieldFaults
 from local_extensions.fields.names import LONGEST_NAME
-from local_extensions.output.example import example
+from local_extensions.output.example import example, examples
 from local_extensions.output.json_schema import DIALECT, json_schema
 from local_extensions.output.python import annotation as annotation_of
 from local_extensions.output.python import source
 from tests.support.field_lines import TEXTS, lines
-from tests.support.messages import class_of, message_of, module_source
+from tests.support.messages import class_of, kinds_in, message_of, module_source, parsed
 from tests.support.refusals import broken, refusals
 
 
@@ -71,7 +71,7 @@ from tests.support.refusals import broken, refusals
     ],
 )  # fmt: skip
 def test_type_gives_its_annotation(typed: str, annotation: str) -> None:
-    (field,) = parse_fields(f"field: {typed}")
+    (field,) = message_of(f"field: {typed}").fields
     assert annotation_of(field.type) == annotation
     class_of(message_of(f"field: {typed}"))
 
@@ -107,7 +107,7 @@ def test_type_gives_its_annotation(typed: str, annotation: str) -> None:
     ],
 )
 def test_default_gives_its_source(typed: str, default: str) -> None:
-    (field,) = parse_fields(f"field: {typed}")
+    (field,) = message_of(f"field: {typed}").fields
     assert field.default
     assert source(field.default.value) == default
     assert msgspec.json.decode("{}", type=class_of(message_of(f"field: {typed}")))
@@ -120,7 +120,7 @@ def test_two_hundred_fields_are_read() -> None:
 
 
 def test_longest_name_is_allowed() -> None:
-    assert parse_fields(f"{'a' * LONGEST_NAME}: str")
+    assert message_of(f"{'a' * LONGEST_NAME}: str")
 
 
 # --- objects that are used again ---------------------------------------------------------------
@@ -139,6 +139,48 @@ def test_object_can_be_used_again_by_the_name_of_its_class(text: str) -> None:
     message = message_of(text)
     expected = {"$schema": DIALECT, **msgspec.json.schema(class_of(message))}
     assert json.dumps(json_schema(message)) == json.dumps(expected)
+
+
+# --- kinds of objects ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "classes"),
+    [
+        ('{type: "placed", id: UUID} | {type: "cancelled", id: UUID, reason: str}', ["Placed", "Cancelled"]),
+        ('{type: "order.placed", id: str} | {type: "order.cancelled"}', ["OrderPlaced", "OrderCancelled"]),
+        ("{version: 1, a: str} | {version: 2, a: int}", ["Version1", "Version2"]),
+        ('{v: "1.0"} | {v: "2.0"} | {v: "*"}', ["V10", "V20", "V"]),
+        ('{type: "a", kind: "x"} | {type: "a", kind: "y"}', ["X", "Y"]),
+        ('{type: "date", date: date} | {type: "Order"} | {type: "order"}', ["Date", "OrderOrder", "Order2"]),
+    ],
+)
+def test_objects_with_a_constant_are_kinds_of_messages(text: str, classes: list[str]) -> None:
+    message = parsed(text)
+    assert [kind.class_name for kind in kinds_in(message)] == classes
+    check_line(text, fails=False)
+    expected = {"$schema": DIALECT, **msgspec.json.schema(class_of(message))}
+    assert json.dumps(json_schema(message)) == json.dumps(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'event: {type: "a", x: int} | {type: "b"} | None = None, before: A | B | None = None, last: B',
+        'events: list[{type: "a", x: int} | {type: "b"} | str], by_name: dict[str, {k: 1} | {k: 2} | None]',
+        'a: {t: "x", b: {t: "y"} | {t: "z"}} | {t: "w"}',
+    ],
+)
+def test_a_field_can_have_several_kinds_of_objects(text: str) -> None:
+    check_line(text, fails=False)
+    message = message_of(text)
+    expected = {"$schema": DIALECT, **msgspec.json.schema(class_of(message))}
+    assert json.dumps(json_schema(message)) == json.dumps(expected)
+    class_ = class_of(message)
+    seen = {json.dumps(body) for body in examples(message)}
+    assert len(seen) == len(examples(message)) > 1
+    for body in seen:
+        msgspec.json.decode(body, type=class_)
 
 
 # --- names -------------------------------------------------------------------------------------
@@ -171,13 +213,13 @@ def test_object_can_be_used_again_by_the_name_of_its_class(text: str) -> None:
     ],
 )
 def test_name_is_that_in_json_and_gives_one_in_python(typed: str, python: str, json_name: str) -> None:
-    (field,) = parse_fields(f"{typed}: str")
+    (field,) = message_of(f"{typed}: str").fields
     assert (field.name, field.wire_name) == (python, json_name)
     check_line(f"{typed}: str", fails=False)
 
 
 def test_names_that_collide_in_python_get_a_number() -> None:
-    fields = parse_fields('orderId: str, order_id: str, OrderID: str, date: date, "date_": str')
+    fields = message_of('orderId: str, order_id: str, OrderID: str, date: date, "date_": str').fields
     assert [field.name for field in fields] == ["order_id", "order_id_2", "order_id_3", "date_", "date_2"]
 
 
@@ -206,7 +248,7 @@ def ruff(*arguments: str, source: str) -> subprocess.CompletedProcess[str]:
 
 def check_line(text: str, fails: bool = True) -> None:
     try:
-        message = message_of(text)
+        message = parsed(text)
     except FieldFaults as error:
         assert fails
         acceptable = ("appears twice", "are both", "would hide the type", "taken or too long", "allows no value",
@@ -222,15 +264,16 @@ def check_line(text: str, fails: bool = True) -> None:
     assert linted.returncode == 0, linted.stdout
 
     class_ = class_of(message)
-    for n in (1, 2, 3):
-        body = example(message, n=n)
-        decoded = msgspec.json.decode(json.dumps(body), type=class_)
-        assert json.loads(msgspec.json.encode(decoded)) == body
-    for refusal in refusals(message):
-        with pytest.raises(msgspec.ValidationError) as caught:
-            msgspec.json.decode(json.dumps(broken(example(message), refusal)), type=class_)
-        _, found, path = str(caught.value).rpartition(" - at `")
-        assert (path.removesuffix("`") if found else "$") == f"${refusal.at}", refusal
+    for kind in kinds_in(message):
+        for n in (1, 2, 3):
+            body = example(kind, n=n)
+            decoded = msgspec.json.decode(json.dumps(body), type=class_)
+            assert json.loads(msgspec.json.encode(decoded)) == body
+        for refusal in refusals(kind):
+            with pytest.raises(msgspec.ValidationError) as caught:
+                msgspec.json.decode(json.dumps(broken(example(kind), refusal)), type=class_)
+            _, found, path = str(caught.value).rpartition(" - at `")
+            assert (path.removesuffix("`") if found else "$") == f"${refusal.at}", refusal
 
 
 LONG = " | ".join(f'"{letter * 12}"' for letter in "abcdefgh")
@@ -273,7 +316,7 @@ def test_many_valid_lines_give_modules_that_do_what_they_say(text: str) -> None:
 
 def check_text(text: str) -> None:
     try:
-        message = message_of(text)
+        message = parsed(text)
     except FieldFaults as error:
         assert error.faults
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local_extensions.fields import parse_fields
+from tests.support.messages import message_of
 from tests.support.projects import ROOT, run
 
 DOC = (ROOT / "docs" / "fields.md").read_text("utf-8")
@@ -21,12 +21,12 @@ def test_table_has_every_kind_of_type() -> None:
 
 @pytest.mark.parametrize("text", TYPES)
 def test_type_of_the_table_is_read(text: str) -> None:
-    assert parse_fields(text if "Shipping" in text else f"field: {text}")
+    assert message_of(text if "Shipping" in text else f"field: {text}")
 
 
 @pytest.mark.parametrize("text", [text.strip() for language, text in BLOCKS if language == "python"])
 def test_example_is_read(text: str) -> None:
-    assert parse_fields(text)
+    assert message_of(text)
 
 
 def test_sample_is_pasted_as_shown(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from local_extensions.fields import parse_fields
 from local_extensions.output.python import annotation, documented_classes
 from tests.support.messages import message_of, module_source
 
@@ -82,4 +81,4 @@ def test_objects_of_the_same_name_get_different_classes() -> None:
     [("items", "Item"), ("addresses", "Address"), ("categories", "Category"), ("boxes", "Box"), ("status", "Status")],
 )
 def test_class_of_list_items_is_in_the_singular(field: str, class_name: str) -> None:
-    assert annotation(parse_fields(f"{field}: list[{{a: int}}]")[0].type) == f"list[{class_name}]"
+    assert annotation(message_of(f"{field}: list[{{a: int}}]").fields[0].type) == f"list[{class_name}]"

@@ -148,7 +148,7 @@ def test_class_name_gives_the_module_name(name: str, module: str) -> None:
         ("1st", "'1st' is not a valid class name in PascalCase; try Field1St"),
         ("None", "the generated code already uses the name 'None'; try OrderNone"),
         ("Exception", "the generated code already uses the name 'Exception'; try OrderException"),
-        ("EXAMPLE", "the generated code already uses the name 'EXAMPLE'"),
+        ("EXAMPLES", "the generated code already uses the name 'EXAMPLES'"),
         ("Literal", "the generated code already uses the name 'Literal'"),
         ("Class", "'Class' gives the module name class, which is taken; try OrderClass"),
         ("Sqs", "'Sqs' gives the module name sqs, which is taken"),

@@ -7,8 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from local_extensions.fields import parse_fields
-from local_extensions.fields.model import Message
+from local_extensions.fields import parse_message
 from local_extensions.output.python import definitions
 from scripts.picture import picture
 from tests.support.projects import CHOICES, QUESTIONS, ROOT, Bake, Project, run
@@ -34,7 +33,7 @@ def test_table_has_every_question_and_choice() -> None:
 
 def test_class_is_the_generated_one() -> None:
     (shown,) = (text for text in PYTHON if "class " in text)
-    message = Message("NewMessage", parse_fields(EXAMPLE, "NewMessage"))
+    message = parse_message(EXAMPLE, "NewMessage")
     assert shown == "\n\n\n".join(definitions(message)) + "\n"
 
 

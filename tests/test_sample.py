@@ -9,11 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local_extensions import questions
-from local_extensions.fields import FieldFaults, parse_fields
-from local_extensions.fields.model import Message
+from local_extensions.fields import FieldFaults
 from local_extensions.output.json_schema import json_schema
 from local_extensions.output.python import annotation
-from tests.support.messages import class_of, module_source
+from tests.support.messages import class_of, message_of, module_source
 from tests.test_fields import ruff
 from tests.test_json_schema import check_schema
 
@@ -33,7 +32,7 @@ ORDER = {
 
 
 def annotations(text: str) -> dict[str, str]:
-    return {field.wire_name: annotation(field.type) for field in parse_fields(text, "Order")}
+    return {field.wire_name: annotation(field.type) for field in message_of(text).fields}
 
 
 def test_types_are_as_narrow_as_the_sample() -> None:
@@ -53,7 +52,7 @@ def test_types_are_as_narrow_as_the_sample() -> None:
 
 
 def test_items_are_merged_and_missing_keys_are_optional() -> None:
-    (items,) = (field.type for field in parse_fields(json.dumps(ORDER), "Order") if field.wire_name == "items")
+    (items,) = (field.type for field in message_of(json.dumps(ORDER)).fields if field.wire_name == "items")
     item: Any = items.item  # type: ignore[union-attr]
     assert [(field.wire_name, annotation(field.type), bool(field.default)) for field in item.fields] == [
         ("sku", "str", False),
@@ -87,7 +86,7 @@ def test_several_samples_are_merged() -> None:
 def test_value_gives_its_type(value: object, type_: str) -> None:
     sample = json.dumps({"a": value})
     assert annotations(sample) == {"a": type_}
-    msgspec.json.decode(sample, type=class_of(Message("Order", parse_fields(sample, "Order"))))
+    msgspec.json.decode(sample, type=class_of(message_of(sample)))
 
 
 def test_keys_that_cannot_be_names_give_a_dict() -> None:
@@ -99,21 +98,21 @@ def test_keys_that_cannot_be_names_give_a_dict() -> None:
     [
         ("{", "this is not JSON: Expecting property name enclosed in double quotes\n    {\n     ^"),
         ('{"a": 1,}', "this is not JSON: "),
-        ('{"a": NaN}', "the sample cannot be used: NaN is not JSON"),
-        ('{"a": 1e999}', "the sample cannot be used: 1e999 is too large"),
-        ('{"a": "\\ud800"}', "the sample cannot be used: "),
+        ('{"a": NaN}', "the JSON cannot be used: NaN is not JSON"),
+        ('{"a": 1e999}', "the JSON cannot be used: 1e999 is too large"),
+        ('{"a": "\\ud800"}', "the JSON cannot be used: "),
         ("{}", "a sample must be a JSON object with at least one key, or an array of such objects"),
         ("[1]", "a sample must be a JSON object with at least one key, or an array of such objects"),
         ("[]", "a sample must be a JSON object with at least one key, or an array of such objects"),
         ('{"a\\\\b": 1}', "'a\\\\b' cannot be the name of a field; see docs/fields.md"),
         ('{"a": ' + "[" * 40 + "]" * 40 + "}", "the sample is nested too deeply; the limit is 30 levels"),
-        ('{"a": ' + "[" * 9_000 + "]" * 9_000 + "}", "the sample is nested too deeply"),
-        ('{"a": "' + "x" * 70_000 + '"}', "the sample has 70009 characters; the limit is 65536"),
+        ('{"a": ' + "[" * 9_000 + "]" * 9_000 + "}", "the JSON is nested too deeply"),
+        ('{"a": "' + "x" * 70_000 + '"}', "the JSON has 70009 characters; the limit is 65536"),
     ],
 )
 def test_unusable_sample_is_refused(sample: str, fault: str) -> None:
     with pytest.raises(FieldFaults) as caught:
-        parse_fields(sample, "Order")
+        message_of(sample)
     assert caught.value.faults[0].startswith(fault)
 
 
@@ -132,7 +131,7 @@ VALUES = st.recursive(
 def check_sample(sample: dict[str, Any]) -> None:
     text = json.dumps(sample)
     try:
-        message = Message("Order", parse_fields(text, "Order"))
+        message = message_of(text)
     except FieldFaults as error:
         assert any(words in error.faults[0] for words in ("cannot be the name", "cannot be used", "too deeply"))
         return
@@ -160,4 +159,4 @@ def test_classes_of_many_samples_decode_them(sample: dict[str, Any]) -> None:
 
 def test_sample_is_the_example_body() -> None:
     answers = {"message_name": "Order", "message_fields": json.dumps(ORDER)}
-    assert questions.example(answers) == ORDER
+    assert questions.examples(answers) == [ORDER]

@@ -86,6 +86,28 @@ def test_fault_is_one_line_and_nothing_is_written(
     assert contents(project) == before
 
 
+def test_array_of_examples_gives_a_record_each(project: Project) -> None:
+    (project.path / EXAMPLE).write_text('[{"orderId": "1"}, {"orderId": "2"}]', "utf-8")
+    project.run(*CONTRACT)
+    records = json.loads((project.path / "contract/new_message.event.json").read_text("utf-8"))["Records"]
+    assert [json.loads(record["body"])["orderId"] for record in records] == ["1", "2"]
+    assert len({record["messageId"] for record in records}) == 2
+
+
+@pytest.mark.parametrize(
+    ("examples", "error"),
+    [
+        ('[{"orderId": "1"}, {"orderId": 2}]',
+         "contract/new_message.json, example 2, is not a NewMessage: Expected `str`, got `int` - at `$.orderId`"),
+        ("[]", "contract/new_message.json is empty: write an example body for NewMessageProcessorFunction"),
+    ],
+)  # fmt: skip
+def test_fault_in_an_array_of_examples_is_one_line(project: Project, examples: str, error: str) -> None:
+    (project.path / EXAMPLE).write_text(examples, "utf-8")
+    done = run(*CONTRACT, cwd=project.path)
+    assert (done.returncode, done.stdout) == (1, f"error: {error}\n")
+
+
 def test_missing_example_is_asked_for(project: Project) -> None:
     (project.path / EXAMPLE).unlink()
     done = run(*CONTRACT, cwd=project.path)

@@ -1,11 +1,15 @@
 """Faults of a typed text, shown as a compiler shows them: what is wrong, the text, and carets under the spot."""
 
+import re
 import unicodedata
 from typing import NamedTuple
 
 # A long text is only shown around the fault.
 _WINDOW = 72
 _BEFORE = 30
+
+# Python 3.13 and older do not know that these are wide.
+_WIDE_SINCE_UNICODE_16 = re.compile("[\u2630-\u2637\u268a-\u268f\u4dc0-\u4dff\U0001d300-\U0001d376]")
 
 
 class Span(NamedTuple):
@@ -62,8 +66,12 @@ def quoted(value: object) -> str:
 
 
 def columns(text: str) -> int:
-    """Return how many columns a terminal needs for the text."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    """Return how many columns a terminal needs for the text, which is also what ruff format counts."""
+    return sum(0 if unicodedata.combining(c) else 2 if _is_wide(c) else 1 for c in text)
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF" or bool(_WIDE_SINCE_UNICODE_16.match(character))
 
 
 def _printable(text: str) -> str:

@@ -3,7 +3,19 @@
 import math
 from typing import Any
 
-from local_extensions.fields.model import Bounds, DictOf, Length, ListOf, Message, Nullable, Scalar, Type, Union
+from local_extensions.fields.model import (
+    Bounds,
+    DictOf,
+    Kinds,
+    Length,
+    ListOf,
+    Message,
+    Nullable,
+    Scalar,
+    Type,
+    Union,
+    parts,
+)
 
 # The operator of each bound.
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -49,17 +61,27 @@ def nearest_length(length: Length, wanted: int) -> int:
     return wanted if length.greatest is None else min(wanted, length.greatest)
 
 
-def size(type_: Type) -> int:
-    """Return about how many characters an example takes, without making one."""
+def size(type_: Type | Kinds) -> int:
+    """Return about how many characters the examples take, without making one."""
+    return _size(type_, {})
+
+
+def _size(type_: Type | Kinds, known: dict[int, int]) -> int:
+    # An object that is used twice, in one that is used twice, and so on, is measured once.
+    if id(type_) not in known:
+        known[id(type_)] = _measured(type_, known)
+    return known[id(type_)]
+
+
+def _measured(type_: Type | Kinds, known: dict[int, int]) -> int:
     match type_:
         case Scalar(length=length):
             return nearest_length(length, 40)
         case ListOf(item=item, length=length) | DictOf(item=item, length=length):
-            return nearest_length(length, 1) * (size(item) + 10)
-        case Nullable(item=item):
-            return size(item)
-        case Union(options=options):
-            return size(options[0])
-        case Message(fields=fields):
-            return sum(len(field.wire_name) + 6 + size(field.type) for field in fields)
+            return nearest_length(length, 1) * (_size(item, known) + 10)
+        case Message(fields=fields, tag=tag):
+            own = len(tag.wire_name) + len(str(tag.value)) if tag else 0
+            return 2 + own + sum(len(field.wire_name) + 6 + _size(field.type, known) for field in fields)
+        case Nullable() | Union() | Kinds():
+            return sum(_size(part, known) for part in parts(type_))
     return 20

@@ -61,7 +61,7 @@ class Anything:
 
 @dataclass(frozen=True)
 class Union:
-    """One of several types that JSON tells apart."""
+    """One of several types that JSON tells apart. If more than one is an object, each of these has a tag."""
 
     options: "tuple[Type, ...]"
 
@@ -91,23 +91,47 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Tag:
+    """The constant that tells an object from others: the name of its field in JSON, and its value."""
+
+    wire_name: str
+    value: str | int
+
+
+@dataclass(frozen=True)
 class Message:
-    """A message, or an object in one: a class and its fields, in the order they were typed."""
+    """A message, or an object in one: a class and its fields, in the order they were typed.
+
+    is_closed: no other key is allowed. not_checked: rules of a pasted schema that the class does not check.
+    """
 
     class_name: str
     fields: tuple[Field, ...]
+    tag: Tag | None = None
+    is_closed: bool = False
+    not_checked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """A message of several kinds: the name for all of them, and each of them, with its tag."""
+
+    name: str
+    kinds: tuple[Message, ...]
 
 
 Type = Scalar | Choice | ListOf | DictOf | Anything | Union | Nullable | Message
 
 
-def parts(type_: Type) -> tuple[Type, ...]:
+def parts(type_: Type | Kinds) -> tuple[Type, ...]:
     """Return the types that a type is made of."""
     match type_:
         case ListOf(item=item) | DictOf(item=item) | Nullable(item=item):
             return (item,)
         case Union(options=options):
             return options
+        case Kinds(kinds=kinds):
+            return kinds
         case Message(fields=fields):
             return tuple(field.type for field in fields)
     return ()

@@ -16,7 +16,7 @@ TAKEN_CLASS_NAMES = frozenset(
         "CONTRACT",
         "Decimal",
         "EVENT",
-        "EXAMPLE",
+        "EXAMPLES",
         "FUNCTION",
         "Iterator",
         "Literal",

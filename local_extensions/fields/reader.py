@@ -2,19 +2,24 @@
 
 The language is what is written between the parentheses of a Python signature: `name: type` or
 `name: type = default`, separated by commas. A name is written as it is in JSON, in quotes if it is
-not an identifier. An object is such a list in braces.
+not an identifier. An object is such a list in braces, and a message of several kinds is a union of
+objects.
 """
 
 import ast
 import re
+from typing import Any
 
 from local_extensions.fields.classes import ClassNames, with_own_names
-from local_extensions.fields.expressions import Code, Wrong, constant
+from local_extensions.fields.expressions import Code, Wrong
 from local_extensions.fields.faults import FieldFaults, Span, code, short
+from local_extensions.fields.kinds import kind_name, kinds_of, wire_name, with_tag
 from local_extensions.fields.limits import size
-from local_extensions.fields.model import Default, Field, Message, Type
+from local_extensions.fields.model import Default, Field, Kinds, Message, Tag, Type
 from local_extensions.fields.names import LONGEST_NAME, can_be_wire_name, python_name, singular
-from local_extensions.fields.sample import fields_of_sample, is_sample
+from local_extensions.fields.pasted import is_json, read_json
+from local_extensions.fields.sample import fields_of_samples, samples_in
+from local_extensions.fields.schema import is_schema, message_of_schema
 from local_extensions.fields.source import Source
 from local_extensions.fields.types import TypeReader, hint
 from local_extensions.fields.values import read_default
@@ -25,27 +30,28 @@ LONGEST_TEXT = 20_000
 LARGEST_EXAMPLE = 65_536
 
 
-def parse_fields(text: str, class_name: str = "") -> tuple[Field, ...]:
-    """Read text such as `orderId: str, quantity: int >= 1`, and return its fields in that order.
+def parse_message(text: str, class_name: str) -> Message | Kinds:
+    """Read text such as `orderId: str, quantity: int >= 1`, and return the message with these fields.
 
-    The text can also be a JSON sample of the message, or an array of samples.
+    Objects in braces with | between them are the kinds of a message. The text can also be a JSON sample
+    of the message, an array of samples, or a JSON Schema.
 
-    class_name: the class of the message; no object in it gets the same name.
+    class_name: the name of the message's class, or for all of its kinds.
     Raises FieldFaults, with every fault of the text.
     """
     if not text.strip():
         raise FieldFaults(["there is no field; write name: type, such as order_id: str"])
-    if is_sample(text):
-        return fields_of_sample(text, class_name)
+    if is_json(text):
+        return _pasted(read_json(text), class_name)
     if len(text) > LONGEST_TEXT:
         raise FieldFaults([f"the answer has {len(text)} characters; the limit is {LONGEST_TEXT}"])
     source = Source(text)
-    fields: tuple[Field, ...] = ()
+    message: Message | Kinds = Message(class_name, ())
     try:
         source.check()
         if not source.faults:
-            fields = _Reader(source, class_name).fields(source.whole, class_name)
-            characters = size(Message(class_name, fields))
+            message = _Reader(source, class_name).whole()
+            characters = size(message)
             if characters > LARGEST_EXAMPLE:
                 source.fault(
                     source.whole, f"an example would have about {characters} characters; the limit is {LARGEST_EXAMPLE}"
@@ -54,17 +60,41 @@ def parse_fields(text: str, class_name: str = "") -> tuple[Field, ...]:
         source.fault(source.whole, "this is nested too deeply")
     if source.faults:
         raise FieldFaults(source.report())
-    return fields
+    return message
+
+
+def _pasted(value: Any, class_name: str) -> Message | Kinds:
+    """Return the message of a pasted JSON value: a schema, a sample, or an array of samples."""
+    if not is_schema(value):
+        return Message(class_name, fields_of_samples(samples_in(value), class_name))
+    message = message_of_schema(value, class_name)
+    if size(message) > LARGEST_EXAMPLE:
+        raise FieldFaults([f"an example would have more than {LARGEST_EXAMPLE} characters"])
+    return message
 
 
 class _Reader:
     def __init__(self, source: Source, class_name: str) -> None:
         self.source = source
+        self.class_name = class_name
         self.class_names = ClassNames(class_name)
         self.messages: dict[str, Message] = {}  # the objects so far, which may be used again by name
 
-    def fields(self, span: Span, class_name: str) -> tuple[Field, ...]:
-        """Read the fields in the whole text or between a pair of braces."""
+    def whole(self) -> Message | Kinds:
+        """Read the whole text: the fields of the message, or its kinds. Faults are reported."""
+        if self.source.text.lstrip()[0] != "{":
+            return Message(self.class_name, self.fields(self.source.whole, self.class_name))
+        code_of_kinds = Code(self.source, self.source.stripped(self.source.whole))
+        node = code_of_kinds.expression()
+        type_ = self.type(code_of_kinds, node, "", self.class_name) if node else None
+        kinds = type_ and kinds_of(type_)
+        if not kinds and (type_ or not node):
+            forms = '{type: "a", ...} | {type: "b", ...}'
+            self.source.fault(self.source.whole, f"the kinds of a message are objects; write {forms}")
+        return Kinds(self.class_name, kinds or ())
+
+    def fields(self, span: Span, class_name: str, tag: Tag | None = None) -> tuple[Field, ...]:
+        """Read the fields in the whole text or between a pair of braces, that of the tag included."""
         pieces = self.source.split(span, ",")
         if len(pieces) > 1 and not self.source.at(pieces[-1]).strip():
             pieces.pop()  # a comma may follow the last field, as in Python
@@ -73,7 +103,7 @@ class _Reader:
             place = self.source.stripped(piece)
             if place.start < place.end:
                 name_span, rest = self.halves(place)
-                field = self.field(place, name_span, rest, class_name)
+                field = self.field(place, name_span, rest, class_name, tag)
                 if field and field.wire_name in fields:
                     self.source.fault(name_span, f"{code(field.wire_name)} appears twice")
                 elif field:
@@ -91,7 +121,7 @@ class _Reader:
             return self.source.stripped(self.source.split(span, "=")[0]), None
         return self.source.stripped(before), self.source.stripped(Span(after[0].start, span.end))
 
-    def field(self, span: Span, name_span: Span, rest: Span | None, class_name: str) -> Field | None:
+    def field(self, span: Span, name_span: Span, rest: Span | None, class_name: str, tag: Tag | None) -> Field | None:
         """Read one field; None if it has a fault."""
         typed = self.source.at(name_span)
         name, fault = wire_name(typed), name_fault(typed, has_colon=rest is not None)
@@ -106,7 +136,8 @@ class _Reader:
         if not parameter:
             self.explain(rest, class_name)
             return None
-        type_ = self.type(piece, parameter.annotation, "" if fault else python_name(name), class_name)
+        is_tag = tag is not None and tag.wire_name == name
+        type_ = self.type(piece, parameter.annotation, "" if fault else python_name(name), class_name, is_tag)
         if not type_ or fault:
             return None
         faults = len(self.source.faults)
@@ -137,13 +168,14 @@ class _Reader:
             shown = code(self.source.at(defaults[0]))
             self.source.fault(defaults[0], f"{shown} cannot be a default; use a number, a string, True, False or None")
 
-    def type(self, piece: Code, node: ast.expr, name: str, class_name: str) -> Type | None:
+    def type(self, piece: Code, node: ast.expr, name: str, class_name: str, is_tag: bool = False) -> Type | None:
         """Read the type of a field with that name in that class; None if it has a fault."""
 
-        def nested(braces: Span, many: bool) -> Message | None:
-            return self.message(braces, singular(name) if many else name, class_name)
+        def nested(braces: Span, many: bool, tag: Tag | None) -> Message | None:
+            own_name = kind_name(tag) if tag else singular(name) if many else name
+            return self.message(braces, own_name, class_name, tag)
 
-        return TypeReader(piece, nested, self.messages).read(node)
+        return TypeReader(piece, nested, self.messages, is_tag).read(node)
 
     def default(self, piece: Code, node: ast.expr, type_: Type) -> Default | None:
         try:
@@ -152,7 +184,7 @@ class _Reader:
             self.source.fault(piece.span(node), wrong.what)
             return None
 
-    def message(self, braces: Span, name: str, parent: str) -> Message | None:
+    def message(self, braces: Span, name: str, parent: str, tag: Tag | None = None) -> Message | None:
         """Read the object in a pair of braces. Its class is named after the field, or after the parent too."""
         before = len(self.source.faults)
         class_name = self.class_names.give(name, parent)
@@ -161,18 +193,12 @@ class _Reader:
             better = f"dict[{self.source.at(inside).strip().replace(':', ',', 1)}]"
             self.source.fault(braces, f"a field named str? for an object with any keys, write {code(better)}")
             return None
-        fields = self.fields(inside, class_name)
+        fields = self.fields(inside, class_name, tag)
         if len(self.source.faults) > before:
             return None
-        self.messages[class_name] = Message(class_name, fields)
+        message = Message(class_name, fields)
+        self.messages[class_name] = with_tag(message, tag) if tag else message
         return self.messages[class_name]
-
-
-def wire_name(typed: str) -> str:
-    """Return the name in JSON that was typed, with or without quotes."""
-    node = Code.of(typed).expression() if typed[:1] in {'"', "'"} else None
-    value = node and constant(node)
-    return value if isinstance(value, str) else typed
 
 
 def name_fault(typed: str, *, has_colon: bool) -> str | None:

@@ -3,16 +3,14 @@
 Several samples in an array are merged: a key that is missing in one of them is optional.
 """
 
-import json
-import math
 import re
 import uuid
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from local_extensions.fields.classes import ClassNames, with_own_names
-from local_extensions.fields.faults import FieldFaults, Span, quoted
+from local_extensions.fields.faults import FieldFaults, quoted
 from local_extensions.fields.model import (
     Anything,
     Default,
@@ -26,9 +24,7 @@ from local_extensions.fields.model import (
     Union,
 )
 from local_extensions.fields.names import can_be_wire_name, python_name, singular
-from local_extensions.fields.source import Source
 
-LONGEST_SAMPLE = 65_536
 DEEPEST_SAMPLE = 30
 
 # RFC 3339 with a time zone.
@@ -37,40 +33,16 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def is_sample(text: str) -> bool:
-    """Tell whether an answer is meant as JSON: no field begins with a bracket."""
-    return text.lstrip()[:1] in {"{", "["}
-
-
-def read_sample(text: str) -> Any:
-    """Return the first message of a pasted sample, as a JSON value. Raises FieldFaults."""
-    return _samples(text)[0]
-
-
-def fields_of_sample(text: str, class_name: str) -> tuple[Field, ...]:
-    """Return the fields of a message of which one sample, or an array of them, is given.
+def fields_of_samples(samples: list[dict[str, Any]], class_name: str) -> tuple[Field, ...]:
+    """Return the fields of a message of which one or more samples are given.
 
     class_name: the class of the message; no object in it gets the same name.
-    Raises FieldFaults.
     """
-    return _Inference(class_name).fields(_samples(text), class_name)
+    return _Inference(class_name).fields(samples, class_name)
 
 
-def _samples(text: str) -> list[dict[str, Any]]:
-    if len(text) > LONGEST_SAMPLE:
-        raise FieldFaults([f"the sample has {len(text)} characters; the limit is {LONGEST_SAMPLE}"])
-    try:
-        text.encode()  # JSON can hold half of a surrogate pair, but no file can
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-        json.dumps(value, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        source = Source(" ".join(text.splitlines()) if "\n" in text else text)
-        source.fault(Span(error.pos, error.pos + 1), f"this is not JSON: {error.msg}")
-        raise FieldFaults(source.report()) from error
-    except RecursionError as error:
-        raise FieldFaults(["the sample is nested too deeply"]) from error
-    except ValueError as error:
-        raise FieldFaults([f"the sample cannot be used: {error}"]) from error
+def samples_in(value: Any) -> list[dict[str, Any]]:
+    """Return the messages in a JSON value: one, or an array of them. Raises FieldFaults."""
     samples = value if isinstance(value, list) else [value]
     if not samples or not all(isinstance(each, dict) and each for each in samples):
         raise FieldFaults(["a sample must be a JSON object with at least one key, or an array of such objects"])
@@ -80,16 +52,6 @@ def _samples(text: str) -> list[dict[str, Any]]:
     if _depth(value) > DEEPEST_SAMPLE:
         raise FieldFaults([f"the sample is nested too deeply; the limit is {DEEPEST_SAMPLE} levels"])
     return samples
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(number: str) -> float:
-    if math.isinf(float(number)):
-        raise ValueError(f"{number} is too large")
-    return float(number)
 
 
 def _depth(value: Any) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from local_extensions.fields.expressions import NOT_CONSTANT, Code, Wrong, alternatives, constant
 from local_extensions.fields.faults import Span, code, short
+from local_extensions.fields.kinds import tags_of, typed_constants
 from local_extensions.fields.limits import SIGNS, allowed, given
 from local_extensions.fields.model import (
     Anything,
@@ -21,6 +22,7 @@ from local_extensions.fields.model import (
     Message,
     Nullable,
     Scalar,
+    Tag,
     Type,
     Union,
 )
@@ -85,14 +87,16 @@ class FaultsInside(Exception):
 class TypeReader:
     """Reads the type in a piece of code. Its methods raise Wrong for the first fault, or FaultsInside.
 
-    nested: reads the fields in a pair of braces, and returns None if it has reported faults in them. Its
-    second argument tells whether the object is an item of a list or dict.
+    nested: reads the fields in a pair of braces, and returns None if it has reported faults in them. It is
+    also told whether the object is an item of a list or dict, and its tag if it has one.
     known: the objects that were typed before, by the names of their classes.
+    is_tag: this is the constant that tells an object from others, which can be called "date".
     """
 
     code: Code
-    nested: Callable[[Span, bool], Message | None]
+    nested: Callable[[Span, bool, Tag | None], Message | None]
     known: Mapping[str, Message]
+    is_tag: bool = False
 
     def read(self, node: ast.expr) -> Type | None:
         """Return the type of an expression; None if it has faults, which are reported."""
@@ -109,7 +113,7 @@ class TypeReader:
         """Report the faults in braces that a fault around them kept from being read."""
         for each in ast.walk(node):
             if isinstance(each, ast.Name) and self.code.is_braces(each):
-                self.nested(self.code.span(each), True)
+                self.nested(self.code.span(each), True, None)
 
     def shown(self, node: ast.expr) -> str:
         """Return a node as it was typed, in backticks."""
@@ -132,7 +136,8 @@ class TypeReader:
         if not types and not choices:
             raise Wrong(node, f"{self.shown(node)} alone is not a type; write str | None")
         in_container = in_container or len(types) + bool(choices) > 1
-        found = {each: self.single(each, in_container) for each in types}
+        tags = self.tags(types)
+        found = {each: self.single(each, in_container, tags.get(each)) for each in types}
         if choices:
             found[choices[0]] = self.choice(choices)
         only = self.union({each: found[each] for each in options if each in found})
@@ -142,18 +147,40 @@ class TypeReader:
         """Return the union of types, each given with its node, if JSON tells them apart."""
         if len(options) == 1:
             return next(iter(options.values()))
+        objects = {node: type_.tag for node, type_ in options.items() if isinstance(type_, Message)}
+        tags = [{tag.wire_name: tag.value} if tag else {} for tag in objects.values()]
+        have_tags = len(objects) > 1 and tags_of(tags)
         kinds: dict[str, ast.expr] = {}
         for node, type_ in options.items():
             kind = json_kind(type_)
+            if have_tags and kinds.get(kind) in objects:
+                continue
             if kind in kinds or kind == "anything":
                 other = kinds.get(kind) or next(each for each in options if each is not node)
                 raise Wrong(node, f"JSON cannot tell {self.shown(node)} from {self.shown(other)}; keep one of them")
             kinds[kind] = node
         return Union(tuple(options.values()))
 
+    def tags(self, nodes: list[ast.expr]) -> dict[ast.expr, Tag]:
+        """Return the tags of objects in braces, if there are several."""
+        objects = [each for each in nodes if self.code.is_braces(each)]
+        if len(objects) < 2:
+            return {}
+        tags = tags_of([typed_constants(self.code.source, self.code.span(each)) for each in objects])
+        if not tags:
+            first, second, *_ = objects
+            raise Wrong(
+                second,
+                f"JSON cannot tell {self.shown(second)} from {self.shown(first)}; "
+                'give each a constant of its own in the same field, such as type: "a" and type: "b"',
+            )
+        return dict(zip(objects, tags, strict=True))
+
     def is_word(self, node: ast.expr) -> bool:
         """Tell whether a node is a name that does not remind of a type."""
-        return isinstance(node, ast.Name) and not self.code.is_braces(node) and not _meant(node.id)
+        if not isinstance(node, ast.Name) or self.code.is_braces(node):
+            return False
+        return node.id not in self.known and not _meant(node.id)
 
     def choice(self, nodes: list[ast.expr]) -> Choice:
         values = [constant(node) for node in nodes]
@@ -169,16 +196,16 @@ class TypeReader:
                 raise Wrong(node, f"{shown} {complaint}")
             if type(value) is str and not _ONE_STRING.fullmatch(self.code.typed(node)):
                 raise Wrong(node, f"{shown} are several strings; write {CHOICE_FORMS}")
-        if len(values) == 1 and values[0] in SCALARS:
+        if len(values) == 1 and values[0] in SCALARS and not self.is_tag:
             raise Wrong(nodes[0], f"{self.shown(nodes[0])} in quotes is a fixed value; write {values[0]}")
         return Choice(tuple(values))
 
     # --- one type ---
 
-    def single(self, node: ast.expr, in_container: bool = False) -> Type:
+    def single(self, node: ast.expr, in_container: bool = False, tag: Tag | None = None) -> Type:
         match node:
             case ast.Name() if self.code.is_braces(node):
-                message = self.nested(self.code.span(node), in_container)
+                message = self.nested(self.code.span(node), in_container, tag)
                 if message is None:
                     raise FaultsInside
                 return message

@@ -11,6 +11,7 @@ from local_extensions.fields.model import (
     Anything,
     Choice,
     DictOf,
+    Kinds,
     Length,
     ListOf,
     Message,
@@ -18,19 +19,35 @@ from local_extensions.fields.model import (
     Scalar,
     Type,
     Union,
+    parts,
 )
 from local_extensions.fields.names import singular
+
+
+def examples(message: Message | Kinds) -> list[Any]:
+    """Return the example bodies of a message: as many as it takes to show every kind of object once."""
+    if isinstance(message, Kinds):
+        return [body for kind in message.kinds for body in examples(kind)]
+    return [example(message, n=n) for n in range(1, _most_kinds(message) + 1)]
+
+
+def _most_kinds(type_: Type) -> int:
+    """Return how many examples show each option of every union that has several kinds of objects."""
+    options = type_.options if isinstance(type_, Union) else ()
+    objects = [each for each in options if isinstance(each, Message)]
+    return max([len(options) if len(objects) > 1 else 1, *map(_most_kinds, parts(type_))])
 
 
 def example(type_: Type, name: str = "", n: int = 1) -> Any:
     """Return the n-th example (from 1) of a type, for a field of this name."""
     match type_:
-        case Message(fields=fields):
-            return {field.wire_name: example(field.type, field.name, n) for field in fields}
+        case Message(fields=fields, tag=tag):
+            constant = {tag.wire_name: tag.value} if tag else {}
+            return constant | {field.wire_name: example(field.type, field.name, n) for field in fields}
         case Nullable(item=item):
             return example(item, name, n)
         case Union(options=options):
-            return example(options[0], name, n)
+            return example(options[(n - 1) % len(options)], name, n)
         case Anything():
             return f"{_text(name, n)}"
         case Choice(values=values):
@@ -84,17 +101,22 @@ def _stretched(text: str, length: Length) -> str:
     return (text * (wanted // len(text) + 1))[:wanted]
 
 
-def sqs_event(example: Any, class_name: str, *, fifo: bool) -> dict[str, Any]:
-    """Return the event with which Lambda hands an example to the function, as `sqskit contract` writes it."""
-    body = json.dumps(example, ensure_ascii=False)
+def sqs_event(examples: list[Any], class_name: str, *, fifo: bool) -> dict[str, Any]:
+    """Return the event with which Lambda hands examples to the function, as `sqskit contract` writes it."""
+    arn = f"arn:aws:sqs:us-east-1:123456789012:{class_name}Queue{'.fifo' if fifo else ''}"
+    bodies = [json.dumps(example, ensure_ascii=False) for example in examples]
+    return {"Records": [_record(body, n, arn, fifo=fifo) for n, body in enumerate(bodies, 1)]}
+
+
+def _record(body: str, n: int, arn: str, *, fifo: bool) -> dict[str, Any]:
     fifo_attributes = {
-        "SequenceNumber": "18850371800000000001",
+        "SequenceNumber": f"188503718{n:011}",
         "MessageGroupId": "group-1",
         "MessageDeduplicationId": hashlib.sha256(body.encode()).hexdigest(),
     }
-    record = {
-        "messageId": "00000000-0000-4000-8000-000000000001",
-        "receiptHandle": "receipt-handle-1",
+    return {
+        "messageId": f"00000000-0000-4000-8000-{n:012}",
+        "receiptHandle": f"receipt-handle-{n}",
         "body": body,
         "attributes": {
             "ApproximateReceiveCount": "1",
@@ -106,7 +128,6 @@ def sqs_event(example: Any, class_name: str, *, fifo: bool) -> dict[str, Any]:
         "messageAttributes": {},
         "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
         "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{class_name}Queue{'.fifo' if fifo else ''}",
+        "eventSourceARN": arn,
         "awsRegion": "us-east-1",
     }
-    return {"Records": [record]}

@@ -3,6 +3,7 @@
 The generated project compares the texts, so the keys come in the same order.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from local_extensions.fields.model import (
     Choice,
     DictOf,
     Field,
+    Kinds,
     Length,
     ListOf,
     Message,
@@ -40,22 +42,35 @@ _SCALARS: dict[str, dict[str, Any]] = {
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 
 
-def json_schema(message: Message) -> dict[str, Any]:
+def json_schema(message: Message | Kinds) -> dict[str, Any]:
     """Return the schema of a message, with a definition for each of its classes."""
     definitions = {
         class_.class_name: _definition(class_, docstring) for class_, docstring in documented_classes(message)
     }
-    return {"$schema": DIALECT, **_schema(message), "$defs": definitions}
+    whole = _schema(message) if isinstance(message, Message) else _one_of(message.kinds)
+    return {"$schema": DIALECT, **whole, "$defs": definitions}
 
 
 def _definition(message: Message, docstring: str) -> dict[str, Any]:
+    tag = {message.tag.wire_name: {"enum": [message.tag.value]}} if message.tag else {}
     return {
         "title": message.class_name,
         "description": docstring,
         "type": "object",
-        "properties": {field.wire_name: _property(field) for field in message.fields},
-        "required": [field.wire_name for field in message.fields if not field.default],
+        "properties": {**tag, **{field.wire_name: _property(field) for field in message.fields}},
+        "required": [*tag, *(field.wire_name for field in message.fields if not field.default)],
+        **({"additionalProperties": False} if message.is_closed else {}),
     }
+
+
+def _one_of(kinds: Sequence[Message]) -> dict[str, Any]:
+    """Return the schema of objects that are told apart by their tags."""
+    references = [{"$ref": f"#/$defs/{kind.class_name}"} for kind in kinds]
+    if len(kinds) == 1:
+        return references[0]
+    mapping = {str(kind.tag.value): f"#/$defs/{kind.class_name}" for kind in kinds if kind.tag}
+    (name,) = {kind.tag.wire_name for kind in kinds if kind.tag}
+    return {"anyOf": references, "discriminator": {"propertyName": name, "mapping": mapping}}
 
 
 def _property(field: Field) -> dict[str, Any]:
@@ -72,10 +87,15 @@ def _schema(type_: Type) -> dict[str, Any]:
         case Message(class_name=name):
             return {"$ref": f"#/$defs/{name}"}
         case Nullable(item=item):
-            options = _schema(item).get("anyOf", [_schema(item)])
+            schema = _schema(item)
+            options = [schema] if "discriminator" in schema else schema.get("anyOf", [schema])
             return {"anyOf": [*options, {"type": "null"}]}
         case Union(options=options):  # msgspec puts classes last
-            return {"anyOf": [_schema(each) for each in sorted(options, key=lambda each: isinstance(each, Message))]}
+            kinds = [each for each in options if isinstance(each, Message)]
+            others = [_schema(each) for each in options if not isinstance(each, Message)]
+            if not others:
+                return _one_of(kinds)
+            return {"anyOf": [*others, *([_one_of(kinds)] if kinds else [])]}
         case Anything():
             return {}
         case Choice(values=values):

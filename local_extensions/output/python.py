@@ -2,18 +2,21 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from local_extensions.fields.classes import LINE_LENGTH
 from local_extensions.fields.faults import columns
+from local_extensions.fields.kinds import kinds_of
 from local_extensions.fields.limits import SIGNS, given
 from local_extensions.fields.model import (
     Anything,
     Choice,
     DictOf,
     Field,
+    Kinds,
     Length,
     ListOf,
     Message,
@@ -34,6 +37,7 @@ _MODULES = {
     "Any": "typing",
     "Literal": "typing",
     "UUID": "uuid",
+    "assert_never": "typing",
 }
 
 # How msgspec derives names in JSON from names in Python, the shortest first.
@@ -53,24 +57,58 @@ _STYLE_NAMES = {
 _OPPOSITE = {"ge": "<", "gt": "<=", "le": ">", "lt": ">="}
 
 
-def imports(message: Message) -> list[str]:
-    """Return the lines that import from the standard library what the annotations use."""
+def imports(message: Message | Kinds, also: Sequence[str] = ()) -> list[str]:
+    """Return the lines that import what the annotations use, and other names, from the standard library."""
     names: dict[str, set[str]] = {}
-    for name in _imported(message):
+    for name in {*_imported(message), *also}:
         names.setdefault(_MODULES[name], set()).add(name)
     return [f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)]
 
 
-def definitions(message: Message) -> list[str]:
+def definitions(message: Message | Kinds) -> list[str]:
     """Return the source of each class, nested ones first, and of each type that is too long for its line."""
     docstrings = {class_.class_name: docstring for class_, docstring in documented_classes(message)}
-    return [*_Writer(docstrings).message(message)]
+    if isinstance(message, Message):
+        return [*_Writer(docstrings).message(message)]
+    writer = _Writer(docstrings)
+    writer.taken.add(message.name)
+    classes = [text for kind in message.kinds for text in writer.message(kind)]
+    return [*classes, _union(message.name, " | ".join(map(annotation, message.kinds)))]
 
 
-def documented_classes(message: Message) -> list[tuple[Message, str]]:
-    """Return the message and every object in it once, with its docstring, each before the objects in it."""
-    found = {message.class_name: (message, _docstring(message))}
-    _add_documented(message, found)
+class Subject(NamedTuple):
+    """An expression that `handle` can match on, such as "message.payload", and the classes it can have."""
+
+    expression: str
+    class_names: list[str]
+
+
+def subject(message: Message | Kinds) -> Subject | None:
+    """Return what `handle` can match on: the message, or a field of it; None if nothing has several kinds."""
+    if isinstance(message, Kinds):
+        return Subject("message", [kind.class_name for kind in message.kinds])
+    for field in message.fields:
+        if kinds := kinds_of(field.type):
+            return Subject(f"message.{field.name}", [kind.class_name for kind in kinds])
+    return None
+
+
+def identifier(message: Message | Kinds) -> str | None:
+    """Return the name of the field that tells messages apart in a log; None if none seems to."""
+    for field in message.fields if isinstance(message, Message) else ():
+        plain = isinstance(field.type, Scalar) and field.type.name in {"str", "int", "UUID"}
+        if plain and field.name.rstrip("_").rpartition("_")[2] in {"id", "uuid"}:
+            return field.name
+    return None
+
+
+def documented_classes(message: Message | Kinds) -> list[tuple[Message, str]]:
+    """Return each kind of message and every object in it once, with its docstring, before the objects in it."""
+    found: dict[str, tuple[Message, str]] = {}
+    for kind in message.kinds if isinstance(message, Kinds) else [message]:
+        what = f"One kind of {message.name}." if isinstance(message, Kinds) else "One message."
+        found[kind.class_name] = (kind, what + _naming(kind))
+        _add_documented(kind, found)
     return list(found.values())
 
 
@@ -105,10 +143,10 @@ def _is_derived(field: Field, style: str) -> bool:
     return _STYLES[style](field.name) == field.wire_name
 
 
-def _docstring(message: Message) -> str:
+def _naming(message: Message) -> str:
+    """Return the sentence about the names in JSON, if it is true of each of them."""
     style = renaming(message)
-    derived = all(_is_derived(field, style) for field in message.fields)
-    return f"One message.{_STYLE_NAMES[style] if derived else ''}"
+    return _STYLE_NAMES[style] if all(_is_derived(field, style) for field in message.fields) else ""
 
 
 # --- annotations -------------------------------------------------------------------------------
@@ -135,7 +173,7 @@ def annotation(type_: Type) -> str:
     return f"Annotated[{base}, {meta}]" if meta else base
 
 
-def _meta(type_: Type) -> str:
+def _meta(type_: Type | Kinds) -> str:
     """Return the msgspec.Meta that restricts a type; nothing if any value will do."""
     match type_:
         case Scalar(name="datetime"):
@@ -161,7 +199,7 @@ def _opening(type_: ListOf | DictOf) -> str:
     return "list[" if isinstance(type_, ListOf) else "dict[str, "
 
 
-def _imported(type_: Type) -> set[str]:
+def _imported(type_: Type | Kinds) -> set[str]:
     """Return the names from the standard library that the classes of a type use."""
     own = {"Annotated"} if _meta(type_) else set()
     match type_:
@@ -211,7 +249,8 @@ class _Writer:
             lines.append(self.field(field, renaming(message), aliases))
             yield from aliases
         docstring = f'    """{self.docstrings[message.class_name]}"""'
-        yield "\n".join([_header(message), docstring, "", *lines, *_post_init(message)])
+        body = [*_not_checked(message), *lines]
+        yield "\n".join([_header(message), docstring, *([""] if body else []), *body, *_post_init(message)])
 
     def field(self, field: Field, style: str, aliases: list[str]) -> str:
         """Return the line of a field. A type that is too long for it is added to `aliases`."""
@@ -299,12 +338,26 @@ def _header(message: Message) -> str:
     optional = [field.default is not None for field in message.fields]
     if optional != sorted(optional):  # a required field follows an optional one
         arguments.append("kw_only=True")
+    if message.tag and message.tag.wire_name != "type":  # msgspec's default
+        arguments.append(f"tag_field={source(message.tag.wire_name)}")
+    if message.tag:
+        arguments.append(f"tag={source(message.tag.value)}")
+    if message.is_closed:
+        arguments.append("forbid_unknown_fields=True")
     if style := renaming(message):
         arguments.append(f'rename="{style}"')
     line = f"class {message.class_name}({', '.join(arguments)}):"
     if columns(line) <= LINE_LENGTH:
         return line
     return "\n".join([f"class {message.class_name}(", *(f"    {argument}," for argument in arguments), "):"])
+
+
+def _not_checked(message: Message) -> list[str]:
+    """Return the comment that names the rules of a pasted schema that the class does not check."""
+    if not message.not_checked:
+        return []
+    text = f"Rules of the schema that are not checked here: {', '.join(message.not_checked)}."
+    return textwrap.wrap(text, LINE_LENGTH, initial_indent="    # ", subsequent_indent="    # ")
 
 
 def _post_init(message: Message) -> Iterator[str]:

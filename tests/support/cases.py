@@ -63,12 +63,36 @@ SAMPLE = """{
 }
 """
 
+KINDS = (
+    '{type: "order.placed", orderId: UUID, items: list[{sku: str}], by: {kind: "user", id: str} | {kind: "system"}} | '
+    '{type: "order.cancelled", orderId: UUID, reason: str} | {type: "ping"}'
+)
+ENVELOPE = 'id: UUID, "detail-type": str, detail: {version: 1, total: Decimal} | {version: 2, net: Decimal}'
+SCHEMA = """{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["orderId", "shipping"],
+  "properties": {
+    "orderId": {"type": "string", "format": "uuid"},
+    "status": {"enum": ["new", "paid"]},
+    "sku": {"type": "string", "pattern": "^[A-Z]{3}$", "maxLength": 8},
+    "shipping": {"$ref": "#/$defs/Address"},
+    "billing": {"oneOf": [{"$ref": "#/$defs/Address"}, {"type": "null"}]}
+  },
+  "$defs": {"Address": {"type": "object", "properties": {"street": {"type": "string"}}, "required": ["street"]}}
+}
+"""
+
 TYPED: dict[str, dict[str, str]] = {
     "an order on a FIFO queue": {"message_name": "OrderPlaced", "message_fields": ORDER, "queue_type": "fifo"},
     "telemetry": {"message_name": "TelemetryReading", "message_fields": TELEMETRY, "batch_size": "10000"},
     "a payment": {"project_name": "Payments", "message_name": "PaymentReceived", "message_fields": PAYMENT},
     "200 fields": {"message_fields": MANY},
     "a pasted sample": {"message_name": "OrderShipped", "message_fields": SAMPLE},
+    "kinds of messages on a FIFO queue": {"message_name": "OrderEvent", "message_fields": KINDS, "queue_type": "fifo"},
+    "kinds in an envelope": {"message_name": "Envelope", "message_fields": ENVELOPE},
+    "a pasted schema": {"message_name": "OrderPlaced", "message_fields": SCHEMA},
     "a window": {"batch_size": "11"},
     "odd project name": {"project_name": """Zoë's "café": #1 🚀 {x} \\ 100% & <b>*it*</b> _a_ [b](c) `d` #"""},
     "longest project name": {"project_name": "x" * 256},

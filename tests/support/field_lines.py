@@ -58,19 +58,34 @@ LENGTHS = (
         )
     )
 )
+TWO_NUMBERS = st.lists(st.integers(-99, 99).map(str), min_size=2, max_size=2, unique=True)
 PLAIN = st.sampled_from(["str", "int", "float", "bool", "Decimal", "date", "time", "datetime", "UUID", "bytes"])
 
 
 def containers(item: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     nullable = item | item.map(lambda text: f"{text} | None")
-    return st.builds(
-        lambda form, inner, length: form.format(inner) + length,
-        st.sampled_from(["list[{}]", "dict[str, {}]"]),
-        nullable,
-        st.sampled_from(["", "[1:3]", "[:2]", "[2]"]),
-    ) | st.lists(st.tuples(names(), nullable), min_size=1, max_size=3).map(
-        lambda fields: "{" + ", ".join(f"{name}: {type_}" for name, type_ in fields) + "}"
+    return (
+        objects_with_tags(item)
+        | st.builds(
+            lambda form, inner, length: form.format(inner) + length,
+            st.sampled_from(["list[{}]", "dict[str, {}]"]),
+            nullable,
+            st.sampled_from(["", "[1:3]", "[:2]", "[2]"]),
+        )
+        | st.lists(st.tuples(names(), nullable), min_size=1, max_size=3).map(
+            lambda fields: "{" + ", ".join(f"{name}: {type_}" for name, type_ in fields) + "}"
+        )
     )
+
+
+@st.composite
+def objects_with_tags(draw: st.DrawFn, types: st.SearchStrategy[str]) -> str:
+    """Draw objects that a constant tells apart."""
+    tag = draw(names())
+    values = draw(st.lists(STRINGS, min_size=2, max_size=4, unique=True) | TWO_NUMBERS)
+    others = st.lists(st.tuples(names(), types), max_size=3)
+    fields = [[(tag, value), *draw(others)] for value in values]
+    return " | ".join("{" + ", ".join(f"{name}: {type_}" for name, type_ in each) + "}" for each in fields)
 
 
 FREE = st.sampled_from(["any", "dict", "object", "list", "dict[str, any]", "list[any]"])
@@ -86,6 +101,8 @@ TYPES = st.recursive(SIMPLE, containers, max_leaves=5) | DECIMALS
 @st.composite
 def lines(draw: st.DrawFn) -> str:
     """Draw lines that are valid, except that names may collide."""
+    if draw(st.integers(0, 5)) == 0:
+        return draw(objects_with_tags(TYPES))
     nulls = st.sampled_from(["", " | None", " | None = None"])
     fields = draw(st.lists(st.tuples(names(), TYPES, nulls), min_size=1, max_size=5))
     return ", ".join(f"{name}: {type_}{null}" for name, type_, null in fields)

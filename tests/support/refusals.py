@@ -79,6 +79,8 @@ def refusals(type_: Type, name: str = "") -> Iterator[Refusal]:
             values = {"bool": True, "int": 1, "float": 1.5, "string": "x", "array": [], "object": {}}
             others = kinds | ({"int"} if "float" in kinds or "string" in kinds else set()) | {"float", "string"}
             yield from (Refusal((), value, "") for kind, value in values.items() if kind not in others)
+            if isinstance(options[0], Message) and options[0].tag:
+                yield from (each for each in of_message(options[0], "") if each.path)
         case Anything():
             return
         case Choice(values=values):
@@ -99,6 +101,8 @@ def refusals(type_: Type, name: str = "") -> Iterator[Refusal]:
 
 
 def of_message(message: Message, name: str) -> Iterator[Refusal]:
+    if message.tag:  # alone, the class does not need the tag
+        yield Refusal((message.tag.wire_name,), "no such tag", f".{message.tag.wire_name}")
     if name:  # a whole body that is not an object has no place in an object
         yield from (Refusal((), [], ""), Refusal((), None, ""))
     for field in message.fields:

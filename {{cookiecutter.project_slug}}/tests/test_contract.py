@@ -1,4 +1,4 @@
-"""The files in contract/ that are made from the message class and the example body."""
+"""The files in contract/ that are made from the message class and the examples."""
 
 from pathlib import Path
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqskit.template import examples
 from sqskit.testing import RunningStack, running
 
 pytestmark = pytest.mark.local
@@ -18,8 +19,9 @@ def stack() -> Iterator[RunningStack]:
         yield stack
 
 
-def test_good_message_leaves_the_queue(stack: RunningStack) -> None:
-    stack.send((ROOT / "contract" / "{{ cookiecutter.__message_module }}.json").read_text("utf-8"))
+def test_good_messages_leave_the_queue(stack: RunningStack) -> None:
+    for body in examples(ROOT / "contract" / "{{ cookiecutter.__message_module }}.json"):
+        stack.send(body)
     stack.wait_until(stack.is_empty)
     assert stack.dead_letters() == []
 

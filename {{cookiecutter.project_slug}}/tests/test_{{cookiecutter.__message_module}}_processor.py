@@ -14,7 +14,7 @@ CONTRACT = ROOT / "contract"
 EVENT = json.loads((CONTRACT / "{{ module }}.event.json").read_text("utf-8"))
 
 
-def test_good_message_succeeds() -> None:
+def test_good_messages_succeed() -> None:
     assert handler(EVENT, None) == {"batchItemFailures": []}
 
 

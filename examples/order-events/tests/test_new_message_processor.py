@@ -13,7 +13,7 @@ CONTRACT = ROOT / "contract"
 EVENT = json.loads((CONTRACT / "new_message.event.json").read_text("utf-8"))
 
 
-def test_good_message_succeeds() -> None:
+def test_good_messages_succeed() -> None:
     assert handler(EVENT, None) == {"batchItemFailures": []}
 
 

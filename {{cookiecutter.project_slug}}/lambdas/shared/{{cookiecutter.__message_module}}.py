@@ -1,8 +1,10 @@
 {% set message = cookiecutter | message %}
+{% set subject = message | subject %}
+{% set identifier = message | identifier %}
 """The domain: the message, and what to do with it. Knows nothing of SQS."""
 
 import logging
-{% for line in message | imports %}
+{% for line in message | imports(also=["assert_never"] if subject else []) %}
 {{ line }}
 {% endfor %}
 
@@ -16,7 +18,19 @@ logger = logging.getLogger(__name__)
 {% endfor %}
 
 
-def handle(message: {{ message.class_name }}) -> None:
+def handle(message: {{ cookiecutter.message_name }}) -> None:
     """Process one message. If this raises an exception, the message is retried."""
     # Your business logic goes here. SQS may deliver a message twice; that must do no harm.
-    logger.info("Handling the message for %s", message.{{ message.fields[0].name }})
+{% if subject %}
+    match {{ subject.expression }}:
+{% for class_name in subject.class_names %}
+        case {{ class_name }}():
+            logger.info("Handling {{ class_name }}")
+{% endfor %}
+        case _:
+            assert_never({{ subject.expression }})
+{% elif identifier %}
+    logger.info("Handling the message for %s", message.{{ identifier }})
+{% else %}
+    logger.info("Handling the message")
+{% endif %}

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ MessageT = TypeVar("MessageT")
 class BatchHandler(Generic[MessageT]):
     """A Lambda handler for the event source mapping of an SQS queue."""
 
-    message_type: type[MessageT]
+    message_type: type[MessageT] | UnionType
     decode: Callable[[str], MessageT]
     handle: Callable[[MessageT], Any]
     process: Callable[[Batch], None]
@@ -39,14 +40,14 @@ class BatchHandler(Generic[MessageT]):
 
 
 def batch_handler(
-    message_type: type[MessageT],
+    message_type: type[MessageT] | UnionType,
     handle: Callable[[MessageT], None] | Callable[[MessageT], Coroutine[Any, Any, None]],
     *,
     reserve_seconds: float = RESERVE_SECONDS,
 ) -> BatchHandler[MessageT]:
     """Make the Lambda handler that decodes messages of a type and calls `handle` with each.
 
-    message_type: a type that msgspec can decode from JSON.
+    message_type: a type that msgspec can decode from JSON, or a union of such types.
     handle: a `def` gets the messages in order. An `async def` gets them at the same time, except
     that messages of the same group in a FIFO queue follow each other.
     reserve_seconds: how long before the function's timeout no message is started any more.
@@ -55,5 +56,5 @@ def batch_handler(
     if inspect.iscoroutinefunction(handle):
         # Imported here so that synchronous handlers start faster.
         from sqs.concurrently import process_concurrently as process
-    decode = msgspec.json.Decoder(message_type).decode
+    decode: Callable[[str], MessageT] = msgspec.json.Decoder(message_type).decode
     return BatchHandler(message_type, decode, handle, process, reserve_seconds)

@@ -25,7 +25,9 @@ def main() -> None:
         metavar="SECONDS",
         help="retry a failed message after this time (default: its queue's visibility timeout)",
     )
-    send = commands.add_parser("send", help="send two messages to the local stack")
+    send = commands.add_parser("send", help="send the examples to the local stack, or to AWS")
+    send.add_argument("--queue-url", metavar="URL", help="of a queue on AWS")
+    send.add_argument("--example", type=Path, metavar="PATH", help="the examples for that queue")
     contract = commands.add_parser("contract", help="write the files of contract/")
     for command in (local, send, contract):
         command.add_argument(
@@ -41,6 +43,8 @@ def main() -> None:
             local.error("--port must be from 0 to 65535")
         if not 0 <= (options.retry_after or 0) <= 43200:  # the limits of a visibility timeout
             local.error("--retry-after must be from 0 to 43200 seconds")
+    if options.command == "send" and bool(options.queue_url) != bool(options.example):
+        send.error("--queue-url and --example are given together")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # even if the shell ignores it
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -60,9 +64,12 @@ def run(options: argparse.Namespace) -> None:
 
             run_local(template, options.port, options.plain, options.retry_after)
         case "send":
-            from sqskit.send import send_examples
+            from sqskit.send import send_examples, send_to_aws
 
-            send_examples(template)
+            if options.queue_url:
+                send_to_aws(options.queue_url, options.example)
+            else:
+                send_examples(template)
         case "contract":
             from sqskit.contract import write
 

@@ -1,4 +1,4 @@
-"""The files in contract/ that are made from the message class and the example body."""
+"""The files in contract/ that are made from the message class and the examples."""
 
 import hashlib
 import importlib
@@ -14,7 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from sqskit.environment import REGION, close_aws
 from sqskit.errors import UserError
-from sqskit.template import example_body, functions, read, read_example
+from sqskit.template import example_file, examples, functions, read
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -33,20 +33,21 @@ def write(template: Path) -> None:
 def files(template: Path) -> dict[Path, str]:
     """Return the files that belong to each example, with their texts.
 
-    These are the JSON Schema of the message and an SQS event with the example. The class is that of
-    the function's handler. Raises UserError if there is no example, or if it is not such a message.
+    These are the JSON Schema of the message and an SQS event with the examples. The class is that
+    of the function's handler. Raises UserError if there is no example, or if one is not such a
+    message.
     """
     source = yaml_parse(read(template))
     found: dict[Path, str] = {}
     for function, properties in functions(source):
         for event in properties.get("Events", {}).values():
             if event["Type"] == "SQS":
-                example = example_body(template.parent, properties["Handler"])
+                example = example_file(template.parent, properties["Handler"])
                 type_ = message_type(template.parent, properties)
-                body = checked(example, function, type_)
+                bodies = checked(example, function, type_)
                 arn = queue_arn(source["Resources"], event["Properties"]["Queue"])
                 found[example.with_suffix(".schema.json")] = text_of(json_schema(type_))
-                found[example.with_suffix(".event.json")] = text_of(sqs_event(body, arn))
+                found[example.with_suffix(".event.json")] = text_of(sqs_event(bodies, arn))
     return found
 
 
@@ -94,20 +95,19 @@ def closed_environment(variables: dict[str, Any]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def checked(example: Path, function: str, type_: Any) -> str:
-    """Return the example on one line, as a producer sends it. Raises UserError."""
+def checked(example: Path, function: str, type_: Any) -> list[str]:
+    """Return the bodies of the examples, if they are such messages. Raises UserError."""
     import msgspec  # comes with the project
 
-    name = f"contract/{example.name}"
-    text = read_example(example, function)
-    try:
-        body = json.dumps(json.loads(text), ensure_ascii=False)
-        msgspec.json.decode(text, type=type_)
-    except msgspec.ValidationError as error:
-        raise UserError(f"{name} is not a {type_.__name__}: {error}") from error
-    except ValueError as error:
-        raise UserError(f"{name} is not JSON: {error}") from error
-    return body
+    bodies = examples(example, function)
+    for n, body in enumerate(bodies, 1):
+        try:
+            msgspec.json.decode(body, type=type_)
+        except msgspec.ValidationError as error:
+            which = f", example {n}," if len(bodies) > 1 else ""
+            name = getattr(type_, "__name__", "valid message")
+            raise UserError(f"contract/{example.name}{which} is not a {name}: {error}") from error
+    return bodies
 
 
 def json_schema(type_: Any) -> dict[str, Any]:
@@ -128,16 +128,21 @@ def queue_arn(resources: Any, queue: Any) -> str:
     return f"arn:aws:sqs:{REGION}:123456789012:{name}{suffix}"
 
 
-def sqs_event(body: str, arn: str) -> dict[str, Any]:
-    """Return the event with which Lambda hands one message to a function."""
+def sqs_event(bodies: list[str], arn: str) -> dict[str, Any]:
+    """Return the event with which Lambda hands messages to a function."""
+    return {"Records": [record(body, n, arn) for n, body in enumerate(bodies, 1)]}
+
+
+def record(body: str, n: int, arn: str) -> dict[str, Any]:
+    """Return the n-th record of an event."""
     fifo = {
-        "SequenceNumber": "18850371800000000001",
+        "SequenceNumber": f"188503718{n:011}",
         "MessageGroupId": "group-1",
         "MessageDeduplicationId": hashlib.sha256(body.encode()).hexdigest(),
     }
-    record = {
-        "messageId": "00000000-0000-4000-8000-000000000001",
-        "receiptHandle": "receipt-handle-1",
+    return {
+        "messageId": f"00000000-0000-4000-8000-{n:012}",
+        "receiptHandle": f"receipt-handle-{n}",
         "body": body,
         "attributes": {
             "ApproximateReceiveCount": "1",
@@ -152,4 +157,3 @@ def sqs_event(body: str, arn: str) -> dict[str, Any]:
         "eventSourceARN": arn,
         "awsRegion": REGION,
     }
-    return {"Records": [record]}

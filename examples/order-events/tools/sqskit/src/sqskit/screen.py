@@ -9,8 +9,9 @@ from rich.console import Console
 
 from sqskit.aws import Aws, EventSourceMapping
 from sqskit.environment import SETTINGS
+from sqskit.errors import UserError
 from sqskit.poller import Batch
-from sqskit.template import example_body
+from sqskit.template import example_file, examples
 
 LONGEST_BODY = 60
 
@@ -101,12 +102,16 @@ class Screen:
 
 
 def send_command(endpoint: str, mapping: EventSourceMapping, root: Path) -> str:
-    """Return the command that sends the example with the AWS CLI."""
+    """Return the command that sends an example with the AWS CLI."""
     keys = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
     command = ["aws", "sqs", "send-message", "--endpoint-url", endpoint]
     command += ["--queue-url", mapping.queue.url]
-    example = example_body(root, mapping.function.handler)
-    body = f"file://{example.relative_to(root)}" if example.exists() else "{}"
+    file = example_file(root, mapping.function.handler)
+    try:
+        bodies = examples(file)
+        body = f"file://{file.relative_to(root)}" if len(bodies) == 1 else bodies[0]
+    except UserError:
+        body = "{}"
     command += ["--message-body", body]
     if mapping.queue.is_fifo:
         command += ["--message-group-id", "example"]

@@ -1,19 +1,20 @@
-"""Send messages to the local stack: the example, and one that is cut short."""
+"""Send the examples: to the local stack, with one that is cut short, or to a queue on AWS."""
 
 import uuid
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import EndpointConnectionError
+import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from sqskit.aws import Aws, Queue, endpoint_file
 from sqskit.errors import UserError
 from sqskit.screen import short
-from sqskit.template import example_body, read_example
+from sqskit.template import example_file, examples
 
 
 def send_examples(template: Path) -> None:
-    """Send two messages to each queue of the running stack. Raises UserError."""
+    """Send messages to each queue of the running stack. Raises UserError."""
     root = template.parent
     try:
         aws = Aws(endpoint_file(root).read_text("utf-8"))
@@ -22,10 +23,26 @@ def send_examples(template: Path) -> None:
         raise UserError("no local stack is running here; start it with `make local`") from error
     for mapping in mappings:
         function = mapping.function
-        body = read_example(example_body(root, function.handler), function.name).strip()
-        for what, text in (("the example", body), ("cut short", body[:-1])):
-            send(aws, mapping.queue, text)
-            print(f"{mapping.queue.name}  {what}: {short(text)}")
+        bodies = examples(example_file(root, function.handler), function.name)
+        for body in bodies:
+            send(aws, mapping.queue, body)
+            print(f"{mapping.queue.name}  example: {short(body)}")
+        broken = bodies[0][:-1]
+        send(aws, mapping.queue, broken)
+        print(f"{mapping.queue.name}  cut short: {short(broken)}")
+
+
+def send_to_aws(queue_url: str, file: Path) -> None:
+    """Send the examples in a file to a queue, with the user's AWS credentials. Raises UserError."""
+    fifo = {"MessageGroupId": "example"} if queue_url.endswith(".fifo") else {}
+    bodies = examples(file)
+    try:
+        sqs: Any = botocore.session.Session().create_client("sqs")
+        for body in bodies:
+            sent = sqs.send_message(QueueUrl=queue_url, MessageBody=body, **fifo)
+            print(f"{sent['MessageId']}  {short(body)}")
+    except (BotoCoreError, ClientError) as error:
+        raise UserError(f"cannot send the example: {error}") from error
 
 
 def send(aws: Aws, queue: Queue, body: str, group: str = "example") -> None:

@@ -62,15 +62,24 @@ def message_name(handler: str) -> str:
     return handler.partition(".")[0].removesuffix("_processor")
 
 
-def example_body(root: Path, handler: str) -> Path:
-    """Return the place of the example body for a function."""
+def example_file(root: Path, handler: str) -> Path:
+    """Return the place of the examples for a function."""
     return root / "contract" / f"{message_name(handler)}.json"
 
 
-def read_example(example: Path, function: str) -> str:
-    """Return the example body of a function's messages. Raises UserError."""
+def examples(file: Path, function: str = "the function") -> list[str]:
+    """Return the example bodies in a file, each on one line as a producer sends it.
+
+    The file holds one body, or an array of several. Raises UserError.
+    """
+    name = f"contract/{file.name}"
     try:
-        return example.read_text("utf-8")
+        content = json.loads(file.read_text("utf-8"))
     except OSError as error:
-        name = f"contract/{example.name}"
         raise UserError(f"{name} is missing: write an example body for {function}") from error
+    except ValueError as error:
+        raise UserError(f"{name} is not JSON: {error}") from error
+    bodies = content if isinstance(content, list) else [content]
+    if not bodies:
+        raise UserError(f"{name} is empty: write an example body for {function}")
+    return [json.dumps(body, ensure_ascii=False) for body in bodies]

@@ -11,7 +11,6 @@ from jinja2 import Environment
 from jinja2.ext import Extension
 
 from local_extensions import questions
-from local_extensions.fields.names import snake_case
 from local_extensions.output import json_schema, python
 from local_extensions.output.example import sqs_event
 
@@ -72,8 +71,8 @@ class TemplateFilters(Extension):
             "json_schema": json_schema.json_schema,
             "markdown": _markdown,
             "message": questions.message,
+            "message_module": questions.message_module,
             "project_slug": questions.project_slug,
-            "snake_case": snake_case,
             "sqs_event": _sqs_event,
             "subject": python.subject,
         }

@@ -1,9 +1,10 @@
-"""The person at the prompt: who is asked again, and who pastes several lines."""
+"""Where answers come from: a person who can be asked again and may paste several lines, or a replay file."""
 
 import os
 import select
 import sys
 from types import FrameType
+from typing import Any
 
 from cookiecutter.prompt import read_user_variable, render_variable
 
@@ -18,10 +19,22 @@ def prompt() -> FrameType | None:
     """Return the frame in which cookiecutter asks its questions; None if nobody can answer."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
-    frame: FrameType | None = sys._getframe()
-    while frame and frame.f_code.co_name != "prompt_for_config":
-        frame = frame.f_back
+    frame = _caller("prompt_for_config")
     return frame if frame and frame.f_locals.get("no_input") is False else None
+
+
+def replayed() -> dict[str, Any]:
+    """Return the answers of the replay file, from which cookiecutter takes those that it does not ask for."""
+    frame = _caller("cookiecutter")
+    return dict(frame.f_locals.get("context_from_replayfile", {}).get("cookiecutter", {})) if frame else {}
+
+
+def _caller(name: str) -> FrameType | None:
+    """Return the frame of the function of that name that led here; None if there is none."""
+    frame: FrameType | None = sys._getframe()
+    while frame and frame.f_code.co_name != name:
+        frame = frame.f_back
+    return frame
 
 
 def ask_again(prompt: FrameType, question: str) -> str:

@@ -60,8 +60,9 @@ class BadAnswers(FailedHookException):
     """
 
 
-def project_slug(project_name: str) -> str:
-    """Return the slug that a project name suggests: the name itself if it is a valid slug."""
+def project_slug(answers: Mapping[str, Any]) -> str:
+    """Return the slug that the project name suggests: the name itself if it is a valid slug."""
+    project_name = str(_known(answers)["project_name"])
     if _STACK_NAME.fullmatch(project_name) and project_name.lower() not in _DEVICES:
         return project_name
     words = slugify(project_name)
@@ -70,17 +71,33 @@ def project_slug(project_name: str) -> str:
     return words[:LONGEST_SLUG].strip("-")
 
 
+def message_module(answers: Mapping[str, Any]) -> str:
+    """Return the name of the module with the message class."""
+    return snake_case(str(_known(answers)["message_name"]))
+
+
+def _known(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answers so far, with those of the replay file, which are not among them yet."""
+    return {**asking.replayed(), **answers}
+
+
 def message(answers: Mapping[str, Any]) -> Message | Kinds:
     """Return the message that the answers describe. Raises FieldFaults."""
-    return parse_message(answers["message_fields"], answers["message_name"])
+    return parse_message(_fields(answers), answers["message_name"])
 
 
 def examples(answers: Mapping[str, Any]) -> list[Any]:
     """Return the example bodies: the pasted samples, or those made for the fields. Raises FieldFaults."""
-    text = answers["message_fields"]
+    text = _fields(answers)
     if is_json(text) and not is_schema(value := read_json(text)):
         return samples_in(value)
     return examples_of(message(answers))
+
+
+def _fields(answers: Mapping[str, Any]) -> str:
+    """Return the fields as text. In a replay file, a sample or a schema can be plain JSON."""
+    fields = answers["message_fields"]
+    return json.dumps(fields, ensure_ascii=False) if isinstance(fields, dict | list) else str(fields)
 
 
 def _project_name_faults(answers: Mapping[str, Any]) -> list[str]:
@@ -128,7 +145,7 @@ def _message_name_faults(answers: Mapping[str, Any]) -> list[str]:
 
 def _message_fields_faults(answers: Mapping[str, Any]) -> list[str]:
     try:
-        parse_message(str(answers["message_fields"]), str(answers.get("message_name")))
+        parse_message(_fields(answers), str(answers.get("message_name")))
     except FieldFaults as error:
         return error.faults
     return []
@@ -136,8 +153,8 @@ def _message_fields_faults(answers: Mapping[str, Any]) -> list[str]:
 
 def _batch_size_faults(answers: Mapping[str, Any]) -> list[str]:
     size = str(answers["batch_size"])
-    queue_type = answers.get("queue_type", "standard")
-    largest = LARGEST_BATCH.get(queue_type, 0)
+    queue_type = str(answers.get("queue_type", "standard"))
+    largest = LARGEST_BATCH.get(queue_type, max(LARGEST_BATCH.values()))
     if not re.fullmatch(r"[1-9][0-9]{0,4}", size, re.ASCII) or int(size) > largest:
         return [
             f"{quoted(size)} is not a valid batch size for a {queue_type} queue; use a whole number from 1 to {largest}"
@@ -159,11 +176,12 @@ def check(answers: MutableMapping[str, Any], question: str) -> str:
 
     A better answer replaces the first one. Returns "". Raises BadAnswers if nobody can be asked.
     """
-    if question not in answers:  # a replay only asks what its file lacks; check_all checks the rest
+    known = _known(answers)
+    if question not in known:  # cookiecutter asks for a value that is a JSON object at the end
         return ""
     prompt = asking.prompt()
-    if not prompt:
-        _refuse(_faults(answers, question))
+    if not prompt or question not in answers:  # an answer of a replay file was not asked for
+        _refuse(_faults(known, question))
         return ""
     typed = str(answers[question])
     while faults := _typed_faults(answers, question, asking.lines_of(typed)):
@@ -181,7 +199,7 @@ def _typed_faults(answers: MutableMapping[str, Any], question: str, lines: list[
     if any(map(asking.is_cut_off, lines)):
         limit = f"the terminal cuts off a line after {asking.LONGEST_LINE} characters"
         return [f'{question}: {limit}; give the answer on the command line, as in {question}="$(cat FILE)"']
-    return _faults(answers, question)
+    return _faults(_known(answers), question)
 
 
 def check_all(answers: Mapping[str, Any]) -> str:
@@ -193,7 +211,7 @@ def check_all(answers: Mapping[str, Any]) -> str:
     for question, allowed in choices().items():
         if answers[question] not in allowed:
             faults.append(f"{question}: {quoted(answers[question])} is not a choice; use {' or '.join(allowed)}")
-    module = snake_case(str(answers["message_name"]))
+    module = message_module(answers)
     if answers["__message_module"] != module:
         given = quoted(answers["__message_module"])
         faults.append(f"__message_module: {given} does not match message_name; use {module}")
@@ -202,7 +220,8 @@ def check_all(answers: Mapping[str, Any]) -> str:
 
 
 def _faults(answers: Mapping[str, Any], question: str) -> list[str]:
-    return [f"{question}: {fault}" for fault in CHECKS[question](answers)]
+    faults = ["there is no answer; write one, or leave the question out"] if answers[question] is None else CHECKS[question](answers)
+    return [f"{question}: {fault}" for fault in faults]
 
 
 def choices() -> dict[str, list[str]]:

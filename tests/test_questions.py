@@ -118,7 +118,7 @@ def test_invalid_stack_name_is_refused(slug: str) -> None:
     ],
 )
 def test_every_project_name_suggests_a_valid_slug(name: str, slug: str) -> None:
-    assert questions.project_slug(name) == slug
+    assert questions.project_slug({"project_name": name}) == slug
     assert questions.check({**GOOD, "project_slug": slug}, "project_slug") == ""
 
 

@@ -220,8 +220,9 @@ def check_all(answers: Mapping[str, Any]) -> str:
 
 
 def _faults(answers: Mapping[str, Any], question: str) -> list[str]:
-    faults = ["there is no answer; write one, or leave the question out"] if answers[question] is None else CHECKS[question](answers)
-    return [f"{question}: {fault}" for fault in faults]
+    if answers[question] is None:
+        return [f"{question}: there is no answer; write one, or leave the question out"]
+    return [f"{question}: {fault}" for fault in CHECKS[question](answers)]
 
 
 def choices() -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.messages import message_of
+from tests.support.messages import message_of, parsed
 from tests.support.projects import ROOT, run
 
 DOC = (ROOT / "docs" / "fields.md").read_text("utf-8")
@@ -16,7 +16,7 @@ TYPES = [text.replace("\\|", "|") for row in TABLE for text in re.findall(r"`(.*
 
 
 def test_table_has_every_kind_of_type() -> None:
-    assert len(TYPES) == 30
+    assert len(TYPES) == 31
 
 
 @pytest.mark.parametrize("text", TYPES)
@@ -26,7 +26,7 @@ def test_type_of_the_table_is_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", [text.strip() for language, text in BLOCKS if language == "python"])
 def test_example_is_read(text: str) -> None:
-    assert message_of(text)
+    assert parsed(text)
 
 
 def test_sample_is_pasted_as_shown(tmp_path: Path) -> None:

@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 
 from local_extensions.fields import FieldFaults
+from local_extensions.fields.kinds import A_CONSTANT
 from local_extensions.fields.reader import LONGEST_TEXT
 from local_extensions.fields.types import BOUND_FORMS, FORMS, LENGTH_FORMS, TYPES
 from tests.support.field_lines import TEXTS
 from tests.support.messages import message_of
 
-A_CONSTANT = 'give each a constant of its own in the same field, such as type: "a" and type: "b"'
-KINDS = '{type: "a", ...} | {type: "b", ...}'
 NOT_A_NAME = 'cannot be a name; it contains ", \\ or a character that cannot be printed'
 
 
@@ -85,16 +84,29 @@ def under(text: str, spot: str, what: str) -> str:
         ("a: int | None | 1", "1", "JSON cannot tell `1` from `int`; keep one of them"),
         ("a: any | int", "any", "JSON cannot tell `any` from `int`; keep one of them"),
         ("a: {b: int} | dict", "dict", "JSON cannot tell `dict` from `{b: int}`; keep one of them"),
-        ("a: {b: int} | {c: int}", "{c: int}", f"JSON cannot tell `{{c: int}}` from `{{b: int}}`; {A_CONSTANT}"),
-        ('a: {b: "x"} | {b: "x", c: int}', '{b: "x", c: int}',
-         f'JSON cannot tell `{{b: "x", c: int}}` from `{{b: "x"}}`; {A_CONSTANT}'),
-        ('a: {"é": 1} | {"é": 2}', '{"é": 2}', f'JSON cannot tell `{{"é": 2}}` from `{{"é": 1}}`; {A_CONSTANT}'),
+        ("a: {b: int} | {c: int}", "{c: int}",
+         f"JSON cannot tell `{{c: int}}` apart: nothing tells it from the other objects; {A_CONSTANT}"),
+        ('a: {b: "x"} | {b: "y"} | {b: "x", c: int}', '{b: "x", c: int}',
+         f'JSON cannot tell `{{b: "x", c: int}}` apart: another object has the same constant `b`; {A_CONSTANT}'),
+        ('a: {b: str} | {b: "y"}', "{b: str}",
+         f"JSON cannot tell `{{b: str}}` apart: it has no constant `b` to tell it from the other objects; "
+         f"{A_CONSTANT}"),
+        ('a: {b: 1} | {b: "y"}', '{b: "y"}',
+         'JSON cannot tell `{b: "y"}` apart: the constants `b` must all be strings, or all numbers'),
+        ('a: {"é": 1} | {"é": 2}', '{"é": 1}',
+         'JSON cannot tell `{"é": 1}` apart: `é` must be ASCII if it tells objects apart'),
         ('a: {b: int}, c: A | {b: "x"}', '{b: "x"}', 'JSON cannot tell `{b: "x"}` from `A`; keep one of them'),
         ('a: {b: "x"} | {b: "y", c: string}', "string", "unknown type `string`; did you mean `str`?"),
+        ("a: {b: true} | {b: 1}", "true", f"unknown type `true`; use {TYPES}"),
+        # kinds of messages
         ('{b: "x"} | {b: "y", c: string}', "string", "unknown type `string`; did you mean `str`?"),
-        ('{b: "x"} | {c: "y"}', '{c: "y"}', f'JSON cannot tell `{{c: "y"}}` from `{{b: "x"}}`; {A_CONSTANT}'),
-        ('{b: "x"} | None', '{b: "x"} | None', f"the kinds of a message are objects; write {KINDS}"),
-        ('{b: "x"} | str', '{b: "x"} | str', f"the kinds of a message are objects; write {KINDS}"),
+        ('{b: "x"} | None', "None", "`None` is not a kind of message; write each kind as {type: \"a\", ...}"),
+        ('{b: "x"} | str', "str", "`str` is not a kind of message; write each kind as {type: \"a\", ...}"),
+        ('{b: "x"} | {b: "y"} = None', "= None", "a message has no default"),
+        ('{b: "x"} || {b: "y"}', "||", "there is nothing between two |"),
+        ('{b: "x"}, {b: "y"}', ",", "the kinds of a message have | between them, not a comma"),
+        ("{a: int}", "{", "the fields of a message need no braces around them"),
+        ('{b: "x", x: int', "{", "this { is never closed"),
         ("a: list[int | Decimal > 0]", "Decimal > 0",
          "the bounds of a Decimal cannot be checked in a list or dict; write `{amount: Decimal > 0}`"),
         # types as other languages write them

@@ -13,6 +13,8 @@ from local_extensions.fields.source import Source
 
 Constants = Mapping[str, str | int]
 
+A_CONSTANT = 'give each its own, such as type: "a" and type: "b"'
+
 
 def tags_of(objects: Sequence[Constants]) -> list[Tag] | None:
     """Return the tag of each object, if a field has a constant of its own in each of them.
@@ -25,6 +27,23 @@ def tags_of(objects: Sequence[Constants]) -> list[Tag] | None:
         if len(set(values)) == len(objects) and len(set(map(type, values))) == 1:
             return [Tag(name, value) for value in values]
     return None
+
+
+def why_not(objects: Sequence[Constants]) -> tuple[int, str]:
+    """Say which object keeps a tag from being found, by its place, and why."""
+    first = objects[0]
+    names = {name for each in objects for name in each}
+    name = max(names, key=lambda name: sum(name in each for each in objects), default=None)
+    if name is None:
+        return 1, f"nothing tells it from the other objects; {A_CONSTANT}"
+    for place, each in enumerate(objects):
+        if name not in each:
+            return place, f"it has no constant `{name}` to tell it from the other objects; {A_CONSTANT}"
+        if any(each[name] == other[name] for other in objects[:place]):
+            return place, f"another object has the same constant `{name}`; {A_CONSTANT}"
+        if type(each[name]) is not type(first[name]):
+            return place, f"the constants `{name}` must all be strings, or all numbers"
+    return 0, f"`{name}` must be ASCII if it tells objects apart"
 
 
 def typed_constants(source: Source, braces: Span) -> Constants:

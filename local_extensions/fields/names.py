@@ -13,6 +13,7 @@ LONGEST_PYTHON_NAME = 44
 TAKEN_CLASS_NAMES = frozenset(
     {
         "Annotated",
+        "Any",
         "CONTRACT",
         "Decimal",
         "EVENT",

@@ -12,8 +12,10 @@ LONGEST_JSON = 65_536
 
 
 def is_json(text: str) -> bool:
-    """Tell whether an answer is meant as JSON: no field begins with a bracket, only the kinds of a message."""
+    """Tell whether an answer is meant as JSON, and not as fields or the kinds of a message."""
     source = Source(text)
+    if re.match(r"\s*\{\s*\w+\??\s*:", text):  # a name without quotes
+        return False
     return text.lstrip()[:1] in {"{", "["} and len(source.split(source.whole, "|")) == 1
 
 
@@ -27,8 +29,7 @@ def read_json(text: str) -> Any:
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         source = Source(" ".join(text.splitlines()) if "\n" in text else text)
-        better = "; fields that are not JSON need no braces around them" if re.match(r"\s*\{\s*\w", text) else ""
-        source.fault(Span(error.pos, error.pos + 1), f"this is not JSON: {error.msg}{better}")
+        source.fault(Span(error.pos, error.pos + 1), f"this is not JSON: {error.msg}")
         raise FieldFaults(source.report()) from error
     except RecursionError as error:
         raise FieldFaults(["the JSON is nested too deeply"]) from error

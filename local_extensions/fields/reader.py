@@ -84,14 +84,34 @@ class _Reader:
         """Read the whole text: the fields of the message, or its kinds. Faults are reported."""
         if self.source.text.lstrip()[0] != "{":
             return Message(self.class_name, self.fields(self.source.whole, self.class_name))
-        code_of_kinds = Code(self.source, self.source.stripped(self.source.whole))
-        node = code_of_kinds.expression()
-        type_ = self.type(code_of_kinds, node, "", self.class_name) if node else None
-        kinds = type_ and kinds_of(type_)
-        if not kinds and (type_ or not node):
-            forms = '{type: "a", ...} | {type: "b", ...}'
-            self.source.fault(self.source.whole, f"the kinds of a message are objects; write {forms}")
-        return Kinds(self.class_name, kinds or ())
+        place = self.source.stripped(self.source.whole)
+        if fault := self.fault_of_kinds(place):
+            self.source.fault(*fault)
+            return Kinds(self.class_name, ())
+        piece = Code(self.source, place)
+        node = piece.expression()
+        type_ = self.type(piece, node, "", self.class_name) if node else None
+        if not node:
+            self.explain(place, self.class_name)
+        return Kinds(self.class_name, (type_ and kinds_of(type_)) or ())
+
+    def fault_of_kinds(self, place: Span) -> tuple[Span, str] | None:
+        """Say where a text that begins with a brace is not one of several objects, and why."""
+        if len(self.source.split(place, ",")) > 1:
+            comma = self.source.split(place, ",")[0].end
+            return Span(comma, comma + 1), "the kinds of a message have | between them, not a comma"
+        if len(halves := self.source.split(place, "=")) > 1:
+            return Span(halves[0].end, place.end), "a message has no default"
+        options = [self.source.stripped(option) for option in self.source.split(place, "|")]
+        if len(options) == 1 and options[0] in self.source.braces(place):
+            return Span(place.start, place.start + 1), "the fields of a message need no braces around them"
+        for option in options:
+            typed = self.source.at(option)
+            if not typed:
+                return Span(option.start - 1, option.end + 1), "there is nothing between two |"
+            if typed[0] != "{":
+                return option, f'{code(typed)} is not a kind of message; write each kind as {{type: "a", ...}}'
+        return None
 
     def fields(self, span: Span, class_name: str, tag: Tag | None = None) -> tuple[Field, ...]:
         """Read the fields in the whole text or between a pair of braces, that of the tag included."""

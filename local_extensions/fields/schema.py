@@ -76,7 +76,7 @@ def is_schema(value: Any) -> bool:
         return False
     if "json-schema.org" in str(value.get("$schema")):
         return True
-    inner = [value.get("properties"), *(value.get(key) for key in ("allOf", *_UNIONS))]
+    inner = [value.get(key) for key in ("properties", "$defs", "definitions", "allOf", *_UNIONS)]
     described = any(isinstance(each, dict | list) for each in inner) or isinstance(value.get("$ref"), str)
     return described and all(key in _KEYWORDS or key.startswith("x-") for key in value)
 
@@ -127,7 +127,13 @@ class _Reader:
         if isinstance(type_, Message):
             return replace(type_, class_name=self.class_name)
         if not kinds and not self.faults:
-            self.fault("#", "a message is an object with properties, or one of several objects with a constant each")
+            union = next((keyword for keyword in _UNIONS if keyword in node), None)
+            if union:
+                self.fault(
+                    f"#/{union}", "each option must be an object with a constant of its own in the same property"
+                )
+            else:
+                self.fault("#", "a message is an object with properties")
         return Kinds(self.class_name, kinds or ())
 
     # --- references ---

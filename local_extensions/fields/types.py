@@ -10,7 +10,7 @@ from typing import Any
 
 from local_extensions.fields.expressions import NOT_CONSTANT, Code, Wrong, alternatives, constant
 from local_extensions.fields.faults import Span, code, short
-from local_extensions.fields.kinds import tags_of, typed_constants
+from local_extensions.fields.kinds import tags_of, typed_constants, why_not
 from local_extensions.fields.limits import SIGNS, allowed, given
 from local_extensions.fields.model import (
     Anything,
@@ -166,15 +166,14 @@ class TypeReader:
         objects = [each for each in nodes if self.code.is_braces(each)]
         if len(objects) < 2:
             return {}
-        tags = tags_of([typed_constants(self.code.source, self.code.span(each)) for each in objects])
-        if not tags:
-            first, second, *_ = objects
-            raise Wrong(
-                second,
-                f"JSON cannot tell {self.shown(second)} from {self.shown(first)}; "
-                'give each a constant of its own in the same field, such as type: "a" and type: "b"',
-            )
-        return dict(zip(objects, tags, strict=True))
+        constants = [typed_constants(self.code.source, self.code.span(each)) for each in objects]
+        tags = tags_of(constants)
+        if tags:
+            return dict(zip(objects, tags, strict=True))
+        if None in [self.nested(self.code.span(each), True, None) for each in objects]:
+            raise FaultsInside  # one of them may be why there is no tag
+        place, why = why_not(constants)
+        raise Wrong(objects[place], f"JSON cannot tell {self.shown(objects[place])} apart: {why}")
 
     def is_word(self, node: ast.expr) -> bool:
         """Tell whether a node is a name that does not remind of a type."""

@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-ROOMS := "{{cookiecutter.project_slug}}/lambdas/sqs" "{{cookiecutter.project_slug}}/tools"
+ROOMS := "{{cookiecutter.project_slug}}/lambdas/sqs" "{{cookiecutter.project_slug}}/lambdas/shared/delivery.py" "{{cookiecutter.project_slug}}/tools"
 SQSKIT := "{{cookiecutter.project_slug}}/tools/sqskit"
 
 .PHONY: help demo test test-all quick lint bench picture examples lock clean
@@ -26,7 +26,7 @@ quick: lint ## lint, and the tests that start no other tool: under a minute
 lint: .venv/ready ## check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/ruff check --config examples/order-events/pyproject.toml $(ROOMS)
+	$(BIN)/ruff check --config examples/order-events/pyproject.toml --config 'lint.isort.known-first-party = ["shared"]' $(ROOMS)
 	$(BIN)/ruff format --check --config examples/order-events/pyproject.toml $(ROOMS)
 	$(BIN)/mypy
 

@@ -75,6 +75,7 @@ class TemplateFilters(Extension):
             "project_slug": questions.project_slug,
             "sqs_event": _sqs_event,
             "subject": python.subject,
+            "timeout": questions.timeout,
         }
         environment.filters.update({name: _reporting(function) for name, function in filters.items()})
         # Cookiecutter logs a traceback when a hook fails, but a user only needs the lines of BadAnswers.

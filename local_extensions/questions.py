@@ -5,6 +5,7 @@ A check gets all answers given so far. It returns a line for each fault, and non
 
 import json
 import keyword
+import math
 import re
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
@@ -79,6 +80,11 @@ def message_module(answers: Mapping[str, Any]) -> str:
 def _known(answers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the answers so far, with those of the replay file, which are not among them yet."""
     return {**asking.replayed(), **answers}
+
+
+def timeout(answers: Mapping[str, Any]) -> int:
+    """Return the function's timeout in seconds: 30 ms for each message of a full batch, and at least 10 s."""
+    return max(10, math.ceil(int(answers["batch_size"]) * 0.03))
 
 
 def message(answers: Mapping[str, Any]) -> Message | Kinds:

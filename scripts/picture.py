@@ -14,7 +14,7 @@ PICTURE = ROOT / "docs" / "demo.svg"
 WIDTH = 108  # in characters
 
 # The style of lines that begin like this.
-STYLES = {r"\S": "bold", r" +\$": "cyan", r" +done": "green", r" +(failed|receive)": "red"}
+STYLES = {r"\S": "bold", r" +\$": "cyan", r" +done": "green", r" +(failed|dead|receive)": "red"}
 
 
 def main() -> None:

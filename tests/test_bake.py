@@ -77,6 +77,7 @@ def expected_files(module: str, ci: str) -> list[str]:
             f"contract/{module}.schema.json",
             f"lambdas/{module}_processor/app.py",
             "lambdas/requirements.txt",
+            "lambdas/shared/delivery.py",
             f"lambdas/shared/{module}.py",
             "pyproject.toml",
             "samconfig.toml",

@@ -65,7 +65,7 @@ def test_one_process_serves_good_and_mixed_batches(function: LambdaFunction) -> 
         {
             "logger": "sqs",
             "messageId": "id-1",
-            "receiveCount": "2",
+            "receiveCount": 1,
             "cause": "failedToParse",
             "errorType": "CannotDeserialize",
             "errorMessage": "Expected `str`, got `int` - at `$.orderId`",
@@ -73,7 +73,7 @@ def test_one_process_serves_good_and_mixed_batches(function: LambdaFunction) -> 
         {
             "logger": "sqs",
             "messageId": "id-2",
-            "receiveCount": "2",
+            "receiveCount": 1,
             "cause": "failedToHandle",
             "errorType": "LookupError",
             "errorMessage": "no such order",

@@ -91,7 +91,11 @@ def test_picture_is_of_a_run() -> None:
     (path,) = re.findall(r"^!\[.*\]\((.*)\)$", README, re.MULTILINE)
     svg = ElementTree.parse(ROOT / path)
     text = " ".join("".join(svg.getroot().itertext()).replace("\xa0", " ").split())
-    for line in ("$ sam build", "receive 5 of 5: Expected `str`, got `int` - at `$.orderId`", "1 dead letter"):
+    for line in (
+        "$ sam build",
+        "receive 1 of 5: Expected `str`, got `int` - at `$.orderId`; it becomes a dead letter",
+        "1 dead letter",
+    ):
         assert line in text
 
 

@@ -65,7 +65,7 @@ def test_failures_are_reported_and_the_other_messages_are_handled(caplog: pytest
 
     with caplog.at_level(logging.INFO):
         assert sorted(failed(handle, 1, 2, "x", 3)) == ["id-1", "id-2"]
-    assert "Message id-1 failed at receive 2: not two" in caplog.text
+    assert "Message id-1 failed at receive 1: ValueError: not two; it is retried" in caplog.text
     assert "2 of 4 messages succeeded" in caplog.text
 
 

@@ -243,11 +243,13 @@ def test_each_failure_is_one_line_without_the_body(caplog: pytest.LogCaptureFixt
     failed(event(['{"weight": "secret"}', GOOD]), handle)
 
     parse_failure, handler_failure = (x for x in caplog.records if x.levelno == logging.ERROR)
-    assert parse_failure.getMessage() == ("Message id-0 failed at receive 2: Expected `int`, got `str` - at `$.weight`")
-    extra = {"messageId": "id-0", "receiveCount": "2", "cause": "failedToParse"}
+    assert parse_failure.getMessage() == (
+        "Message id-0 failed at receive 1: Expected `int`, got `str` - at `$.weight`; it is retried"
+    )
+    extra = {"messageId": "id-0", "receiveCount": 1, "cause": "failedToParse"}
     assert vars(parse_failure) | extra == vars(parse_failure)
-    assert handler_failure.getMessage() == "Message id-1 failed at receive 2: no such shelf"
-    extra = {"messageId": "id-1", "receiveCount": "2", "cause": "failedToHandle"}
+    assert handler_failure.getMessage() == "Message id-1 failed at receive 1: LookupError: no such shelf; it is retried"
+    extra = {"messageId": "id-1", "receiveCount": 1, "cause": "failedToHandle"}
     assert vars(handler_failure) | extra == vars(handler_failure)
     assert "Traceback" in caplog.text
     assert "secret" not in caplog.text
@@ -274,7 +276,7 @@ def test_error_that_cannot_be_logged_fails_only_its_message(caplog: pytest.LogCa
         raise Unspeakable
 
     assert failed(event([GOOD]), handle) == ["id-0"]
-    assert "Message id-0 failed at receive 2: Unspeakable" in caplog.text
+    assert "Message id-0 failed at receive 1: Unspeakable" in caplog.text
 
 
 # --- what is raised ----------------------------------------------------------------------------

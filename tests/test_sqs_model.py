@@ -164,6 +164,7 @@ def test_every_record_has_the_outcome_of_the_model(
 
     # The counts in the log
     expected = {"received": len(outcomes), **dict.fromkeys(NAMES, 0), **Counter(outcomes.values())}
+    expected |= {"retried": expected["failedToParse"] + expected["failedToHandle"], "rejected": 0}
     assert done.counts == expected
 
     # Each message is started once and in time, and those of a group in their order

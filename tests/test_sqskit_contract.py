@@ -126,8 +126,9 @@ def test_missing_template_is_one_line(tmp_path: Path) -> None:
 
 
 def test_variables_of_the_function_are_set_and_aws_is_out_of_reach(project: Project) -> None:
-    variables = "Environment:\n        Variables: {TABLE: !Ref NewMessageQueue, LEVEL: 5}\n      Timeout: 10"
-    edit(project, "template.yaml", "Timeout: 10", variables)
+    count = "MAX_RECEIVE_COUNT: 5"
+    variables = f"{count}\n          TABLE: !Ref NewMessageQueue\n          LEVEL: 5 #"
+    edit(project, "template.yaml", count, variables)
     check = (
         "import os\n\nimport boto3\nimport msgspec\n\n"
         "assert (os.environ['TABLE'], os.environ['LEVEL']) == ('TABLE', '5')\n"

@@ -115,7 +115,7 @@ def test_no_process_is_left_running(project: Project, end: signal.Signals, statu
     with running_local(project, *LOCAL, "--retry-after", "60") as local:
         sent = project.run(*SQSKIT, "send")
         assert sent.count("local-NewMessageQueue") == 2
-        local.until("    (done|failed) ", times=2)
+        local.until("    (done|dead) ", times=2)
         assert len(running(project)) > 2
         local.process.send_signal(end)
         rest, _ = local.process.communicate(timeout=20)

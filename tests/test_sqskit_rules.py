@@ -4,11 +4,12 @@ import logging
 from pathlib import Path
 
 import pytest
-from sqs.batch import RESERVE_SECONDS
+from sqs import batch_handler
 from sqskit.rules import problems, silent_metrics
 
 from tests.support.projects import Bake
 
+SETTINGS = batch_handler(int, lambda number: None).settings
 MAPPING = "NewMessageProcessorFunctionNewMessageQueue"
 QUEUE = "NewMessageQueue"
 ROLE = "NewMessageProcessorRole"
@@ -30,7 +31,7 @@ def edited(bake: Bake, folder: Path, found: str, replacement: str, **answers: st
 
 @pytest.mark.parametrize("queue_type", ["standard", "fifo"])
 def test_generated_template_breaks_no_rule(bake: Bake, queue_type: str) -> None:
-    assert problems(bake(queue_type=queue_type).path / "template.yaml", RESERVE_SECONDS) == []
+    assert problems(bake(queue_type=queue_type).path / "template.yaml", SETTINGS) == []
 
 
 @pytest.mark.parametrize(
@@ -58,8 +59,13 @@ def test_generated_template_breaks_no_rule(bake: Bake, queue_type: str) -> None:
         ("standard", "maxReceiveCount: 5", "maxReceiveCount: 0", f"{QUEUE}: maxReceiveCount must be at least 1"),
         ("standard", "FunctionResponseTypes: [ReportBatchItemFailures]", "", NOT_REPORTED),
         ("standard", "[ReportBatchItemFailures]", "[ReportBatchItemFailure]", NOT_REPORTED),
-        ("standard", "sqs:GetQueueAttributes]\n                Resource: !GetAtt NewMessageQueue.Arn",
-         'sqs:GetQueueAttributes]\n                Resource: "*"', f"{ROLE}: it may use every queue of the account"),
+        ("standard", "# to retry a message later\n                Resource: !GetAtt NewMessageQueue.Arn",
+         '\n                Resource: "*"', f"{ROLE}: it may use every queue of the account"),
+        ("standard", "MAX_RECEIVE_COUNT: 5", "MAX_RECEIVE_COUNT: 4",
+         f"{MAPPING}: MAX_RECEIVE_COUNT of the function is 4, maxReceiveCount 5"),
+        ("standard", "MessageRetentionPeriod: 345600", "MessageRetentionPeriod: 3600",
+         f"{MAPPING}: the waits between 5 receives, 2550 s, must be less than half of the queue's "
+         "MessageRetentionPeriod"),
         ("standard", "Role: !GetAtt NewMessageProcessorRole.Arn", "",
          f"{MAPPING.removesuffix(QUEUE)}Role: its managed policy covers every queue of the account"),
         ("fifo", "DLQ.fifo\n      FifoQueue: true", "DLQ.fifo", MIXED),
@@ -72,7 +78,7 @@ def test_generated_template_breaks_no_rule(bake: Bake, queue_type: str) -> None:
 def test_broken_rule_is_reported(
     bake: Bake, tmp_path: Path, queue_type: str, found: str, replacement: str, rule: str
 ) -> None:
-    assert rule in problems(edited(bake, tmp_path, found, replacement, queue_type=queue_type), RESERVE_SECONDS)
+    assert rule in problems(edited(bake, tmp_path, found, replacement, queue_type=queue_type), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -84,14 +90,15 @@ def test_broken_rule_is_reported(
     ],
 )
 def test_fault_that_cfn_lint_finds_is_reported(bake: Bake, tmp_path: Path, found: str, replacement: str) -> None:
-    assert problems(edited(bake, tmp_path, found, replacement), RESERVE_SECONDS)
+    assert problems(edited(bake, tmp_path, found, replacement), SETTINGS)
 
 
 def logged(name: str, **fields: int) -> list[logging.LogRecord]:
     return [logging.makeLogRecord({"name": name, **fields})]
 
 
-FIELDS = {"received": 1, "succeeded": 1, "failedToParse": 0, "failedToHandle": 0, "outOfTime": 0}
+FIELDS = {"received": 1, "succeeded": 1, "failedToParse": 0, "failedToHandle": 0, "outOfTime": 0,
+          "retried": 0, "rejected": 0}  # fmt: skip
 
 
 def test_metrics_of_the_logged_fields_are_found(bake: Bake) -> None:

@@ -65,12 +65,15 @@ def test_stack_deploys_with_the_answers(bake: Bake, queue_type: str, batch_size:
         (mapping,) = aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
 
     window = 1 if int(batch_size) > 10 else 0
+    receives = 7 if queue_type == "fifo" else 5
     suffix = ".fifo" if queue_type == "fifo" else ""
     assert queue["QueueArn"] == mapping["EventSourceArn"]
     assert queue["QueueArn"].endswith(f":local-NewMessageQueue{suffix}")
-    assert queue["VisibilityTimeout"] == str(60 + window)
+    timeout = max(10, 0.03 * int(batch_size))  # 30 ms for each message of a full batch
+    assert function["Timeout"] == timeout
+    assert queue["VisibilityTimeout"] == str(round(6 * timeout + window))
     assert queue["ReceiveMessageWaitTimeSeconds"] == "20"
-    assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 5}
+    assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": receives}
     # moto does not keep the redrive allow policy: the name in it must be the queue's.
     resources = transformed(source(project))["Resources"]
     (allowed,) = resources["NewMessageDLQ"]["Properties"]["RedriveAllowPolicy"]["sourceQueueArns"]
@@ -85,7 +88,7 @@ def test_stack_deploys_with_the_answers(bake: Bake, queue_type: str, batch_size:
         assert queue["FifoThroughputLimit"] == "perMessageGroupId"
 
     assert function["Handler"] == "new_message_processor.app.handler"
-    assert (function["Runtime"], function["Timeout"]) == ("python3.13", 10)
+    assert function["Runtime"] == "python3.13"
     assert mapping["BatchSize"] == int(batch_size)
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 10}
@@ -122,6 +125,8 @@ def test_metrics_are_in_the_line_that_is_logged_for_a_batch(
         "MessagesSucceededMetric": [1],
         "MessagesFailedToParseMetric": [1],
         "MessagesFailedToHandleMetric": [0],
+        "MessagesRetriedMetric": [1],
+        "MessagesRejectedMetric": [0],
         "MessagesOutOfTimeMetric": [0],
     }
     if queue_type == "fifo":

@@ -10,6 +10,7 @@ import pytest
 import sqs.batch
 import sqs.concurrently
 import sqs.in_order
+import sqs.queue
 
 
 class Clock:
@@ -40,7 +41,7 @@ def clocked() -> Iterator[Clock]:
         pytest.MonkeyPatch.context() as patch,
         asyncio.Runner(loop_factory=lambda: _leaping_loop(clock)) as runner,
     ):
-        for module in (sqs.batch, sqs.in_order, sqs.concurrently):
+        for module in (sqs.batch, sqs.in_order, sqs.concurrently, sqs.queue):
             patch.setattr(module, "monotonic", clock)
         patch.setattr(sqs.concurrently, "_runner", runner)
         yield clock

@@ -8,13 +8,15 @@ Event = dict[str, Any]
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:orders"
 
 
-def record(body: object, message_id: str = "id-0", group: str | None = None, *, fifo: bool = False) -> dict[str, Any]:
-    """Return the record of a message that is received for the second time.
+def record(
+    body: object, message_id: str = "id-0", group: str | None = None, *, fifo: bool = False, received: int = 1
+) -> dict[str, Any]:
+    """Return the record of a message; received: how often, this time included.
 
     A group on a standard queue makes it a fair queue, not an ordered one.
     """
     attributes = {
-        "ApproximateReceiveCount": "2",
+        "ApproximateReceiveCount": str(received),
         "SentTimestamp": "1545082649183",
         "SenderId": "AIDAIENQZJOLO23YVJ4VO",
         "ApproximateFirstReceiveTimestamp": "1545082649185",
@@ -25,7 +27,7 @@ def record(body: object, message_id: str = "id-0", group: str | None = None, *, 
         attributes |= {"MessageDeduplicationId": message_id, "SequenceNumber": "18849496460467696128"}
     return {
         "messageId": message_id,
-        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a" * 8,
+        "receiptHandle": f"{message_id} " + "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a" * 8,
         "body": body,
         "attributes": attributes,
         "messageAttributes": {},
@@ -37,16 +39,26 @@ def record(body: object, message_id: str = "id-0", group: str | None = None, *, 
 
 
 def event(
-    bodies: Iterable[object], groups: Sequence[str | None] | None = None, *, fifo: bool = False
+    bodies: Iterable[object],
+    groups: Sequence[str | None] | None = None,
+    *,
+    fifo: bool = False,
+    received: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Return an event with a record for each body; the ids are id-0, id-1 and so on.
 
     groups: the message group of each, such as "aab". Records of a FIFO queue have one.
+    received: how often each was received; once if not given.
     """
     bodies = list(bodies)
     groups = groups or ["a" if fifo else None] * len(bodies)
-    rows = enumerate(zip(bodies, groups, strict=True))
-    return {"Records": [record(body, f"id-{place}", group, fifo=fifo) for place, (body, group) in rows]}
+    counts = received or [1] * len(bodies)
+    rows = enumerate(zip(bodies, groups, counts, strict=True))
+    return {
+        "Records": [
+            record(body, f"id-{place}", group, fifo=fifo, received=count) for place, (body, group, count) in rows
+        ]
+    }
 
 
 def failed_ids(response: Any) -> list[str]:

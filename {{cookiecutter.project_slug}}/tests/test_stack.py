@@ -10,4 +10,4 @@ TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 
 
 def test_stack_breaks_no_rule() -> None:
-    assert problems(TEMPLATE, handler.reserve_seconds) == []
+    assert problems(TEMPLATE, handler.settings) == []

@@ -1,4 +1,4 @@
-"""One batch: its records, its deadline, and the messages that go back to the queue.
+"""One batch: its records, its deadline, and what becomes of each message.
 
 The response is described under "Reporting batch item failures" in
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
@@ -7,11 +7,17 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 import inspect
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Protocol, TypedDict
+from typing import Any, NamedTuple, Protocol, TypedDict
 
-from sqs.log import Cause, Returned, log_failure, log_summary
-from sqs.records import Record, from_fifo_queue, message_group, records_of
+from shared.delivery import Reject, RetryLater
+from sqs.backoff import Backoff
+from sqs.deliveries import delivery_of
+from sqs.log import Cause, log_failure, log_summary
+from sqs.parsing import parse_error
+from sqs.queue import SECONDS_TO_ANSWER, Calls, Queue
+from sqs.records import Record, from_fifo_queue, message_group, receive_count, records_of
 
 # A message is only started while more than this is left of the function's timeout: enough for one
 # call of `handle`, the log and the response. After the timeout there is no response, and every
@@ -35,51 +41,213 @@ class BatchResponse(TypedDict):
     batchItemFailures: list[BatchItemFailure]
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How the messages of a function are handled; see `batch_handler`."""
+
+    decode: Callable[[str], Any]
+    handle: Callable[..., Any]
+    takes_delivery: bool
+    queue: Queue
+    backoff: Backoff
+    retry_unparsable: bool
+    reserve_seconds: float
+
+
+class GaveWay(Reject):
+    """A message was not tried again, so that the rest of its message group can go on."""
+
+    def __init__(self, receive_count: int) -> None:
+        super().__init__(f"received {receive_count} times without success; its group goes on")
+
+
+class NotHandled(Exception):
+    """A message was not handled at its last receive."""
+
+    def __init__(self, cause: Cause) -> None:
+        reason = (
+            "no time was left" if cause == "outOfTime" else "an earlier one of its group failed"
+        )
+        super().__init__(f"{reason} at its last receive")
+
+
+class Failure(NamedTuple):
+    """A message that failed. It is rejected if it has no wait in seconds."""
+
+    record: Record
+    cause: Cause
+    error: BaseException
+    wait: float | None
+
+
 class Batch:
     """The records of one event, and what became of them so far."""
 
-    def __init__(
-        self,
-        event: dict[str, Any],
-        context: Context | None,
-        decode: Callable[[str], Any],
-        handle: Callable[[Any], Any],
-        reserve_seconds: float,
-    ) -> None:
+    def __init__(self, event: dict[str, Any], context: Context | None, settings: Settings) -> None:
         """Take an SQS event; without a context there is no deadline. Raises NotAnSqsEvent."""
         self.records = records_of(event)
         self.is_fifo = from_fifo_queue(self.records)
-        self.decode = decode
-        self.handle = handle
-        self.reserve_seconds = reserve_seconds
-        self.stop_at = math.inf  # on the clock of time.monotonic()
-        if context is not None:
-            seconds_left = context.get_remaining_time_in_millis() / 1000
-            self.stop_at = monotonic() + seconds_left - reserve_seconds
-        self.returned: list[Returned] = []
+        self.settings = settings
+        self.deadline = monotonic() + _seconds_left(context)  # on the clock of time.monotonic()
+        self.stop_at = self.deadline - settings.reserve_seconds
+        self.calls = Calls(settings.queue, self.deadline - SECONDS_TO_ANSWER)
+        self.done: list[Record] = []  # handled or rejected, and not deleted yet
+        self.failures: list[Failure] = []  # whose fate is not settled yet
+        self.returned: list[tuple[Record, Cause]] = []
+        self.rejected: list[tuple[Record, Cause]] = []
+        self.hidden: set[str] = set()  # the ids of those whose retry is arranged
         self.failed_groups: set[str | None] = set()  # of a FIFO queue; the rest is held back
 
+    # --- the order -----------------------------------------------------------------------------
+
+    def suspects_last(self) -> tuple[list[Record], list[Record]]:
+        """Return the records that are received for the first time, and then the others.
+
+        A message that was received before may have ended the process. In a FIFO queue, the messages
+        that follow it in its group are with it.
+        """
+        first, others = list[Record](), list[Record]()
+        groups = set[str | None]()
+        for record in self.records:
+            if receive_count(record) > 1 or (self.is_fifo and message_group(record) in groups):
+                others.append(record)
+                groups.add(message_group(record))
+            else:
+                first.append(record)
+        if not self.is_fifo:  # those that are received for the last time must not miss it
+            others.sort(key=receive_count, reverse=True)
+        return first, others
+
+    def expect_the_end(self, record: Record) -> None:
+        """Arrange the retry of a message that may end the process, before it is handled.
+
+        If it does, it alone stays hidden, and the rest of the batch is delivered without it.
+        """
+        count = receive_count(record)
+        if count == 1:
+            return
+        self.settle()
+        self.calls.delete(self.done)
+        self.done.clear()
+        # It must not reappear while it is handled.
+        left = self.deadline - monotonic()
+        wait = self.settings.backoff.seconds(count, fifo=self.is_fifo)
+        self.calls.hide([(record, max(wait, left + 1) if math.isfinite(left) else wait)])
+        self.hidden.add(record["messageId"])
+
+    def must_give_way(self, record: Record) -> bool:
+        """Tell whether a message has blocked its FIFO group for so long that the others would die.
+
+        A group is received as a whole. If its first message always ends the process, all of them
+        reach their last receive at the same time; so it is given up one receive before.
+        """
+        count = receive_count(record)
+        if not self.is_fifo or count + 1 != self.settings.queue.max_receive_count:
+            return False
+        group = [each for each in self.records if message_group(each) == message_group(record)]
+        return record is group[0] and any(receive_count(each) == count for each in group[1:])
+
+    def is_last_receive(self, record: Record) -> bool:
+        return receive_count(record) >= (self.settings.queue.max_receive_count or math.inf)
+
+    # --- what became of a message --------------------------------------------------------------
+
+    def arguments(self, record: Record, message: Any) -> tuple[Any, ...]:
+        """Return the arguments for `handle`."""
+        if not self.settings.takes_delivery:
+            return (message,)
+        return message, delivery_of(record, self.settings.queue.max_receive_count)
+
     def give_back(self, record: Record, cause: Cause) -> None:
-        """Return a message to the queue."""
-        self.returned.append((record, cause))
+        """Return a message to the queue that was not handled; at its last receive, reject it."""
+        if self.settings.queue.dead_letter_url and self.is_last_receive(record):
+            error = NotHandled(cause)
+            log_failure(record, cause, error, "it becomes a dead letter")
+            self.failures.append(Failure(record, cause, error, None))
+        else:
+            self.returned.append((record, cause))
 
     def fail(self, record: Record, cause: Cause, error: BaseException) -> None:
-        """Return a message that could not be parsed or handled, and log why.
+        """Log why a message could not be parsed or handled, and decide what becomes of it.
 
         Raises the error again if it must stop the process.
         """
         if must_stop(error):
+            log_failure(record, cause, error, "it ends the process")
             raise error
-        self.give_back(record, cause)
+        if cause == "failedToParse":
+            error = parse_error(record, error)
+        count, settings = receive_count(record), self.settings
+        is_last = self.is_last_receive(record)
+        never_heals = cause == "failedToParse" and not settings.retry_unparsable
+        wait: float | None = settings.backoff.seconds(count, fifo=self.is_fifo)
+        if (is_last or never_heals or isinstance(error, Reject)) and settings.queue.dead_letter_url:
+            wait = None
+        elif isinstance(error, RetryLater):
+            wait = error.seconds
+        fate = "it becomes a dead letter"
+        if wait is not None:
+            fate = f"it is retried in {wait:.0f} s" if settings.queue.url else "it is retried"
+        asked = isinstance(error, RetryLater) and wait is not None
+        log_failure(record, cause, error, fate, asked=asked)
+        self.failures.append(Failure(record, cause, error, wait))
         if self.is_fifo:
+            self._fail_group(record, cause, is_last)
+
+    def _fail_group(self, record: Record, cause: Cause, is_last: bool) -> None:
+        """Hold the rest of a message group back, unless the message leaves the queue."""
+        self.settle()
+        if not is_last and (record, cause) not in self.rejected:
             self.failed_groups.add(message_group(record))
-        log_failure(record, cause, error)
+
+    def settle(self) -> None:
+        """Send the dead letters, and let the others that failed wait for their retry."""
+        failures, self.failures = self.failures, []
+        if not failures:
+            return
+        arrived = self._send([failure for failure in failures if failure.wait is None])
+        waits: list[tuple[Record, float]] = []
+        for failure in failures:
+            record, wait = failure.record, failure.wait
+            if wait is None and record["messageId"] in arrived:
+                self.rejected.append((record, failure.cause))
+                self.done.append(record)
+                continue
+            self.returned.append((record, failure.cause))
+            if wait is None:  # it could not be sent
+                wait = self.settings.backoff.seconds(receive_count(record), fifo=self.is_fifo)
+            if record["messageId"] not in self.hidden or isinstance(failure.error, RetryLater):
+                waits.append((record, wait))
+        self.calls.hide(waits)
+
+    def _send(self, failures: list[Failure]) -> set[str]:
+        """Send dead letters, and return the ids of those that have arrived."""
+        from sqs.dead_letters import entry_of  # not needed until something fails
+
+        entries, ids = list[dict[str, Any]](), list[str]()
+        for failure in failures:
+            try:
+                entries.append(entry_of(failure.record, failure.error, fifo=self.is_fifo))
+                ids.append(failure.record["messageId"])
+            except Exception:  # the record is malformed, so SQS must move it
+                continue
+        return {ids[place] for place in self.calls.send_dead_letters(entries)} if entries else set()
 
     def response(self) -> BatchResponse:
-        """Log the counts, and name each message that goes back once."""
-        log_summary(len(self.records), self.returned)
+        """Settle what has failed, log the counts, and name each message that goes back once."""
+        self.settle()
+        causes = [cause for _, cause in [*self.returned, *self.rejected]]
+        retried = sum(cause in {"failedToParse", "failedToHandle"} for _, cause in self.returned)
+        log_summary(len(self.records), causes, retried, len(self.rejected))
         ids = dict.fromkeys([record["messageId"] for record, _ in self.returned])
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in ids]}
+
+
+def _seconds_left(context: Context | None) -> float:
+    try:
+        return context.get_remaining_time_in_millis() / 1000 if context is not None else math.inf
+    except Exception:  # a test passes something else
+        return math.inf
 
 
 def check_result(result: object) -> None:
@@ -92,6 +260,4 @@ def must_stop(error: BaseException) -> bool:
     """Tell whether an error is about the process, not about the message it came with."""
     if isinstance(error, BaseExceptionGroup):
         return any(must_stop(each) for each in error.exceptions)
-    if type(error).__name__ == "CancelledError":  # by name, because asyncio is slow to import
-        return False
-    return isinstance(error, MemoryError) or not isinstance(error, Exception)
+    return isinstance(error, SystemExit | KeyboardInterrupt | MemoryError)

@@ -8,10 +8,17 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from sqs.batch import RESERVE_SECONDS, Batch, BatchResponse, Context
+from shared.delivery import Delivery
+from sqs import log
+from sqs.backoff import Backoff
+from sqs.batch import RESERVE_SECONDS, Batch, BatchResponse, Context, Settings
+from sqs.deliveries import add_message_fields, takes_delivery
 from sqs.in_order import process_in_order
+from sqs.queue import queue_of_environment
 
 MessageT = TypeVar("MessageT")
+
+Result = None | Coroutine[Any, Any, None]
 
 
 @dataclass(frozen=True)
@@ -19,42 +26,56 @@ class BatchHandler(Generic[MessageT]):
     """A Lambda handler for the event source mapping of an SQS queue."""
 
     message_type: type[MessageT] | UnionType
-    decode: Callable[[str], MessageT]
-    handle: Callable[[MessageT], Any]
+    settings: Settings
     process: Callable[[Batch], None]
-    reserve_seconds: float
 
     def __call__(self, event: dict[str, Any], context: Context | None) -> BatchResponse:
-        """Handle every message of an SQS event, and return the ids of those that failed.
+        """Handle every message of an SQS event, and return the ids of those that go back.
 
-        A message fails if its body cannot be parsed or `handle` raises. In a FIFO queue, the rest
-        of its message group is then held back, so that the order is kept. Shortly before the
-        function's timeout, messages that are not done yet are returned too. Without a context
-        there is no timeout. Each failure is logged, and so are the counts of the batch.
+        A message that fails is retried after a backoff. If its body cannot be parsed, it becomes a
+        dead letter, and so does a message that fails at its last receive. In a FIFO queue, the rest
+        of its message group is held back if it is retried, so that the order is kept. Shortly
+        before the function's timeout, messages that are not done yet are returned too. Without a
+        context there is no timeout. Each failure is logged, and so are the counts of the batch.
 
         Raises NotAnSqsEvent before any message is handled.
         """
-        batch = Batch(event, context, self.decode, self.handle, self.reserve_seconds)
+        batch = Batch(event, context, self.settings)
         self.process(batch)
         return batch.response()
 
 
 def batch_handler(
     message_type: type[MessageT] | UnionType,
-    handle: Callable[[MessageT], None] | Callable[[MessageT], Coroutine[Any, Any, None]],
+    handle: Callable[[MessageT], Result] | Callable[[MessageT, Delivery], Result],
     *,
+    backoff: Backoff | None = None,
+    retry_unparsable: bool = False,
     reserve_seconds: float = RESERVE_SECONDS,
 ) -> BatchHandler[MessageT]:
     """Make the Lambda handler that decodes messages of a type and calls `handle` with each.
 
     message_type: a type that msgspec can decode from JSON, or a union of such types.
     handle: a `def` gets the messages in order. An `async def` gets them at the same time, except
-    that messages of the same group in a FIFO queue follow each other.
+    that messages of the same group in a FIFO queue follow each other. With a second parameter, it
+    also gets the Delivery.
+    backoff: how long a message that failed waits before it is retried.
+    retry_unparsable: retry a body that cannot be parsed like any other failure.
     reserve_seconds: how long before the function's timeout no message is started any more.
     """
     process = process_in_order
     if inspect.iscoroutinefunction(handle):
         # Imported here so that synchronous handlers start faster.
         from sqs.concurrently import process_concurrently as process
-    decode: Callable[[str], MessageT] = msgspec.json.Decoder(message_type).decode
-    return BatchHandler(message_type, decode, handle, process, reserve_seconds)
+    add_message_fields()
+    log.enable()
+    settings = Settings(
+        decode=msgspec.json.Decoder(message_type).decode,
+        handle=handle,
+        takes_delivery=takes_delivery(handle),
+        queue=queue_of_environment(),
+        backoff=backoff or Backoff(),
+        retry_unparsable=retry_unparsable,
+        reserve_seconds=reserve_seconds,
+    )
+    return BatchHandler(message_type, settings, process)

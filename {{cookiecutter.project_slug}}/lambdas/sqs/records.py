@@ -44,11 +44,16 @@ def from_fifo_queue(records: list[Record]) -> bool:
 
 def message_group(record: Record) -> str | None:
     """Return the message group of a record, None if it has none."""
-    group: str | None = record.get("attributes", {}).get("MessageGroupId")
-    return group
+    group = _attribute(record, "MessageGroupId")
+    return group if isinstance(group, str) else None
 
 
-def receive_count(record: Record) -> str | None:
+def receive_count(record: Record) -> int:
     """Return how often a message has been received, this time included."""
-    count: str | None = record.get("attributes", {}).get("ApproximateReceiveCount")
-    return count
+    count = _attribute(record, "ApproximateReceiveCount")
+    return max(1, int(count)) if isinstance(count, str) and count.isdecimal() else 1
+
+
+def _attribute(record: Record, name: str) -> Any:
+    attributes = record.get("attributes")
+    return attributes.get(name) if isinstance(attributes, dict) else None

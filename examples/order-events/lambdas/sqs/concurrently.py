@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from time import monotonic
 
-from sqs.batch import Batch, check_result
+from sqs.batch import Batch, GaveWay, check_result
+from sqs.deliveries import current
 from sqs.log import logger
-from sqs.records import Record, message_group
+from sqs.records import Record, message_group, receive_count
 
 # The most messages that are handled at the same time. Each may need a connection, and a function
 # may have at most 1,024 open files and sockets.
@@ -22,13 +23,23 @@ _runner = asyncio.Runner()
 
 
 def process_concurrently(batch: Batch) -> None:
-    """Handle up to MOST_AT_ONCE messages at the same time, until the time runs out."""
+    """Handle up to MOST_AT_ONCE messages at the same time, until the time runs out.
+
+    Messages that were received before follow one by one, because one of them may end the process.
+    """
     if not _in_a_running_loop():
-        _runner.run(_Run(batch).run(), context=copy_context())
+        _runner.run(_process(batch), context=copy_context())
         return
     # A test can have a loop of its own; a second one needs another thread.
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(copy_context().run, asyncio.run, _Run(batch).run()).result()
+        thread.submit(copy_context().run, asyncio.run, _process(batch)).result()
+
+
+async def _process(batch: Batch) -> None:
+    first, suspects = batch.suspects_last()
+    await _Run(batch, first).run()
+    for record in suspects:
+        await _Run(batch, [record], alone=True).run()
 
 
 def _in_a_running_loop() -> bool:
@@ -42,10 +53,12 @@ def _in_a_running_loop() -> bool:
 class _Run:
     """Workers that take one lane of records after the other."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, records: list[Record], alone: bool = False) -> None:
         self.batch = batch
-        self.lanes = iter(_lanes(batch))
-        self.open = dict(enumerate(batch.records))  # the records without an outcome, by their place
+        self.records = records
+        self.alone = alone
+        self.lanes = iter(_lanes(records, batch.is_fifo))
+        self.open = dict(enumerate(records))  # the records without an outcome, by their place
         self.running: set[asyncio.Task[None]] = set()
         self.over = asyncio.Event()  # every record has its outcome, or the process must stop
         self.ended = False  # no further message may be started
@@ -55,7 +68,7 @@ class _Run:
         """Give every record its outcome. Raises an error that must stop the process."""
         if not self.open:
             return
-        workers = [asyncio.create_task(self._work()) for _ in self.batch.records[:MOST_AT_ONCE]]
+        workers = [asyncio.create_task(self._work()) for _ in self.records[:MOST_AT_ONCE]]
         seconds = self.batch.stop_at - monotonic()
         try:
             async with asyncio.timeout(None if math.isinf(seconds) else seconds):
@@ -68,7 +81,7 @@ class _Run:
                 task.cancel()
             # They may clean up, but only for so long that the response is still in time.
             late = max(0, monotonic() - self.batch.stop_at)
-            await asyncio.wait(workers, timeout=self.batch.reserve_seconds / 2 - late)
+            await asyncio.wait(workers, timeout=self.batch.settings.reserve_seconds / 2 - late)
         if self.running:
             logger.warning("%d calls of handle ignored their cancellation", len(self.running))
         if self.fatal:
@@ -105,24 +118,31 @@ class _Run:
         if message_group(record) in batch.failed_groups:
             batch.give_back(record, "heldBack")
             return
-        try:
-            message = batch.decode(record["body"])
-        except Exception as error:
-            batch.fail(record, "failedToParse", error)
+        if self.alone and batch.must_give_way(record):
+            batch.fail(record, "failedToHandle", GaveWay(receive_count(record)))
             return
         try:
-            check_result(await batch.handle(message))
+            message = batch.settings.decode(record["body"])
+        except BaseException as error:
+            batch.fail(record, "failedToParse", error)
+            return
+        if self.alone:
+            batch.expect_the_end(record)
+        current.set(record)
+        try:
+            check_result(await batch.settings.handle(*batch.arguments(record, message)))
+            batch.done.append(record)
         except BaseException as error:
             if self.ended:  # it was cancelled, which is not a failure of the message
                 raise asyncio.CancelledError from error
             batch.fail(record, "failedToHandle", error)
 
 
-def _lanes(batch: Batch) -> Iterable[list[int]]:
+def _lanes(records: list[Record], is_fifo: bool) -> Iterable[list[int]]:
     """Return the places of records that must follow each other: those of a FIFO message group."""
-    if not batch.is_fifo:
-        return ([place] for place in range(len(batch.records)))
+    if not is_fifo:
+        return ([place] for place in range(len(records)))
     groups: dict[str | None, list[int]] = {}
-    for place, record in enumerate(batch.records):
+    for place, record in enumerate(records):
         groups.setdefault(message_group(record), []).append(place)
     return groups.values()

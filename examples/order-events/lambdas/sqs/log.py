@@ -2,44 +2,97 @@
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from typing import Literal, get_args
 
-from sqs.parsing import parse_error
 from sqs.records import Record, receive_count
 
 # template.yaml selects its metrics by the name of this logger and of the fields below.
 logger = logging.getLogger("sqs")
 
-# Why a message goes back to its queue.
+# Why a message did not succeed.
 Cause = Literal["failedToParse", "failedToHandle", "heldBack", "outOfTime"]
 
-# A message that goes back to its queue, and why.
-Returned = tuple[Record, Cause]
+# The longest text of an error that is logged, in characters.
+LONGEST_TEXT = 1000
 
 
-def log_failure(record: Record, cause: Cause, error: BaseException) -> None:
-    """Write one line that says which message failed and why, but not what was in it."""
-    if not logger.isEnabledFor(logging.ERROR):
-        return
-    if cause == "failedToParse":
-        error = parse_error(record, error)
+def enable() -> None:
+    """Log failures and metrics even if `logging.config.dictConfig` has disabled earlier loggers."""
+    logger.disabled = False
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)  # the metrics are read from lines of this level
+
+
+def log_failure(
+    record: Record, cause: Cause, error: BaseException, fate: str, *, asked: bool = False
+) -> None:
+    """Write one line that says which message failed, why, and what becomes of it.
+
+    asked: `handle` wants to have the message again later, which is no error.
+    """
+    enable()
     message_id, count = record["messageId"], receive_count(record)
-    extra = {"messageId": message_id, "receiveCount": count, "cause": cause}
-    text = "Message %s failed at receive %s: %s"
-    try:
-        logger.error(text, message_id, count, error, exc_info=error, extra=extra)
-    except Exception:  # the error cannot say its own text; that must not fail the whole batch
-        logger.error(text, message_id, count, type(error).__name__, extra=extra)
+    text = text_of(error)
+    # What is wrong with a body says so without the name of a class.
+    named = f"{type_name(error)}: {text}" if text else type_name(error)
+    reason = text if cause == "failedToParse" else named
+    shown = error if len(text) < LONGEST_TEXT else Exception(text)
+    logger.log(
+        logging.WARNING if asked else logging.ERROR,
+        "Message %s failed at receive %s: %s; %s",
+        message_id,
+        count,
+        reason,
+        fate,
+        exc_info=None if asked else (type(error), shown, error.__traceback__),
+        extra={"messageId": message_id, "receiveCount": count, "cause": cause},
+    )
 
 
-def log_summary(received: int, returned: list[Returned]) -> None:
-    """Write one line with the counts of a batch, given the messages that go back."""
+def log_summary(received: int, causes: Iterable[Cause], retried: int, rejected: int) -> None:
+    """Write one line with the counts of a batch.
+
+    causes: of the messages that did not succeed. retried: how many of those that failed go back to
+    the queue. rejected: how many were sent to the dead-letter queue.
+    """
+    enable()
     if not logger.isEnabledFor(logging.WARNING):
         return
-    causes = Counter(cause for _, cause in returned)
-    succeeded = received - len(returned)
+    found = Counter(causes)
+    succeeded = received - found.total()
     counts = {"received": received, "succeeded": succeeded}
-    counts |= {cause: causes[cause] for cause in get_args(Cause)}
-    if causes["outOfTime"]:
-        logger.warning("No time was left for %d of %d messages", causes["outOfTime"], received)
+    counts |= {cause: found[cause] for cause in get_args(Cause)}
+    counts |= {"retried": retried, "rejected": rejected}
+    if found["outOfTime"]:
+        logger.warning("No time was left for %d of %d messages", found["outOfTime"], received)
     logger.info("%d of %d messages succeeded", succeeded, received, extra=counts)
+
+
+def type_name(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an error says, with the errors in it and those that caused it, cut if long."""
+    texts = [_own_text(error)]
+    cause = error.__cause__
+    while cause is not None and len(texts) < 5:
+        texts.append(f"caused by {type_name(cause)}: {_own_text(cause)}")
+        cause = cause.__cause__
+    return _cut("; ".join(texts))
+
+
+def _own_text(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # it cannot say its own text
+        text = ""
+    if isinstance(error, BaseExceptionGroup):
+        members = (f"{type_name(each)}: {_own_text(each)}" for each in error.exceptions[:10])
+        text = f"{text}: {', '.join(members)}"
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"

@@ -23,7 +23,8 @@ def main() -> None:
         "--retry-after",
         type=int,
         metavar="SECONDS",
-        help="retry a failed message after this time (default: its queue's visibility timeout)",
+        help="retry a message that ends the process after this time (default: the queue's "
+        "visibility timeout)",
     )
     send = commands.add_parser("send", help="send the examples to the local stack, or to AWS")
     send.add_argument("--queue-url", metavar="URL", help="of a queue on AWS")

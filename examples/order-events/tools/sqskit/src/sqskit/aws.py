@@ -155,6 +155,7 @@ class Aws:
         if not folders[name].is_dir():
             raise UserError(f"the CodeUri of {name} is not a folder: {folders[name]}")
         function = self.client("lambda").get_function_configuration(FunctionName=name)
+        variables = function.get("Environment", {}).get("Variables", {})
         return EventSourceMapping(
             queue=Queue(
                 url=url,
@@ -168,7 +169,7 @@ class Aws:
                 folder=folders[name],
                 handler=function["Handler"],
                 timeout=function["Timeout"],
-                environment=function.get("Environment", {}).get("Variables", {}),
+                environment={key: str(value) for key, value in variables.items()},
             ),
             batch_size=mapping["BatchSize"],
             window=mapping.get("MaximumBatchingWindowInSeconds", 0),

@@ -48,7 +48,11 @@ class Poller(threading.Thread):
         report: Callable[[Batch], None],
         retry_after: int | None = None,
     ) -> None:
-        """Call `report` with each batch; `retry_after` replaces the queue's visibility timeout."""
+        """Call `report` with each batch.
+
+        retry_after: replaces the queue's visibility timeout for messages that return, unless the
+        function has said when they are to be retried.
+        """
         super().__init__(daemon=True)
         self.mapping = mapping
         self.sqs = aws.client("sqs")
@@ -127,11 +131,23 @@ class Poller(threading.Thread):
         for entries in tens(record for record in records if record["messageId"] not in failed):
             self.sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)
         if self.retry_after is not None:
-            for entries in tens(record for record in records if record["messageId"] in failed):
+            returned = [record for record in records if record["messageId"] in failed]
+            for entries in tens(each for each in returned if not said_when(each, invocation)):
                 for entry in entries:
                     entry["VisibilityTimeout"] = self.retry_after
                 self.sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
         return Batch(self.mapping, records, invocation, failed, error)
+
+
+def said_when(record: dict[str, Any], invocation: Invocation) -> bool:
+    """Tell whether the function has said when a message is to be retried.
+
+    lambdas/sqs logs that. If the process has ended, it had said so for messages received before.
+    """
+    lines = [line for line in invocation.log if line.get("messageId") == record["messageId"]]
+    if any("it is retried in " in str(line.get("message")) for line in lines):
+        return True
+    return bool(invocation.error) and int(record["attributes"]["ApproximateReceiveCount"]) > 1
 
 
 def failed_ids(response: str, ids: set[str]) -> set[str]:

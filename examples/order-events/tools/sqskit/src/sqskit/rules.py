@@ -17,17 +17,17 @@ import cfnlint.api
 from sqskit.template import read, transformed
 
 
-def problems(template: Path, reserve_seconds: float) -> list[str]:
+def problems(template: Path, settings: Any) -> list[str]:
     """Return what is wrong with a SAM template: broken rules, and what cfn-lint finds.
 
-    reserve_seconds: how long before its timeout a function stops to start messages.
+    settings: those of the handler, with `reserve_seconds` and `backoff`.
     Raises UserError if SAM cannot transform the template.
     """
     stack = transformed(read(template))
     source = json.dumps(stack, ensure_ascii=False)
     linted = cfnlint.api.lint(source, regions=["us-east-1"])
     found = [f"{match.rule.id} {match.message}" for match in linted]
-    return [*Stack(stack).broken_rules(reserve_seconds), *found]
+    return [*Stack(stack).broken_rules(settings), *found]
 
 
 def silent_metrics(template: Path, lines: Iterable[logging.LogRecord]) -> list[str]:
@@ -67,12 +67,12 @@ class Stack:
         name = value.get("Ref") or value["Fn::GetAtt"][0]
         return self.resources[name]["Properties"]
 
-    def broken_rules(self, reserve_seconds: float) -> Iterator[str]:
+    def broken_rules(self, settings: Any) -> Iterator[str]:
         """Yield a line for each broken rule."""
         for name, queue in self.of_type("AWS::SQS::Queue"):
             yield from (f"{name}: {fault}" for fault in self.queue_faults(queue))
         for name, mapping in self.of_type("AWS::Lambda::EventSourceMapping"):
-            faults = self.mapping_faults(mapping, reserve_seconds)
+            faults = self.mapping_faults(mapping, settings)
             yield from (f"{name}: {fault}" for fault in faults)
         for name, role in self.of_type("AWS::IAM::Role"):
             yield from (f"{name}: {fault}" for fault in role_faults(role))
@@ -91,7 +91,7 @@ class Stack:
         if dead_letters.get("FifoQueue") != queue.get("FifoQueue"):
             yield "a FIFO queue needs a FIFO dead-letter queue, a standard queue a standard one"
 
-    def mapping_faults(self, mapping: Any, reserve_seconds: float) -> Iterator[str]:
+    def mapping_faults(self, mapping: Any, settings: Any) -> Iterator[str]:
         queue = self.referred(mapping["EventSourceArn"])
         function = self.referred(mapping["FunctionName"])
         window = mapping.get("MaximumBatchingWindowInSeconds", 0)
@@ -107,10 +107,27 @@ class Stack:
         if queue["VisibilityTimeout"] < least:
             reason = "6 x the function's timeout, plus the batching window"
             yield f"the queue's VisibilityTimeout must be at least {least}: {reason}"
-        if function["Timeout"] <= reserve_seconds:
-            yield f"the function's timeout must be longer than its reserve, {reserve_seconds} s"
+        if function["Timeout"] <= settings.reserve_seconds:
+            reserve = settings.reserve_seconds
+            yield f"the function's timeout must be longer than its reserve, {reserve} s"
+        yield from self.retry_faults(queue, function, settings.backoff)
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield "FunctionResponseTypes must be [ReportBatchItemFailures]"
+
+    def retry_faults(self, queue: Any, function: Any, backoff: Any) -> Iterator[str]:
+        """Find retries for which the queue is too short of time, or that are miscounted."""
+        receives = queue.get("RedrivePolicy", {}).get("maxReceiveCount", 1)
+        fifo = bool(queue.get("FifoQueue"))
+        waits = sum(backoff.most_seconds(n, fifo=fifo) for n in range(1, receives))
+        if waits >= queue["MessageRetentionPeriod"] / 2:
+            yield (
+                f"the waits between {receives} receives, {waits:.0f} s, must be less than half of "
+                "the queue's MessageRetentionPeriod"
+            )
+        variables = function.get("Environment", {}).get("Variables", {})
+        count = variables.get("MAX_RECEIVE_COUNT", receives)
+        if str(count) != str(receives):
+            yield f"MAX_RECEIVE_COUNT of the function is {count}, maxReceiveCount {receives}"
 
     def metric_faults(self) -> Iterator[str]:
         """Find alarms and dashboards that show a metric of the stack that no filter makes."""

@@ -45,10 +45,9 @@ class Screen:
         """Say which function gets the messages of a queue, and how to send one."""
         queue, function = mapping.queue, mapping.function
         self.print(f"{queue.name} sends batches of up to {mapping.batch_size} to {function.name}.")
-        after = f"after {plural(queue.visibility_timeout, 'second')}"
         if self.retry_after is not None:
-            after = f"after {plural(self.retry_after, 'second')} here, and on AWS {after}"
-        self.print(f"A failed message is retried {after}.")
+            after = plural(self.retry_after, "second")
+            self.print(f"A message that ends the process is retried after {after}.")
         self.print("Send one with `make local-send`, or with the AWS CLI:\n")
         self.print(f"  {send_command(self.aws.endpoint, mapping, self.root)}\n", style="bold")
 
@@ -61,7 +60,7 @@ class Screen:
             f"{1000 * invocation.seconds:.0f} ms",
             style="bold",
         )
-        reasons = {}
+        reasons: dict[str, str] = {}
         for line in invocation.log:
             ours = line.get("logger") == LOGGER
             if ours and MESSAGE_ID in line:
@@ -71,17 +70,25 @@ class Screen:
                 self.print(textwrap.indent(text.rstrip(), "    "), style="dim")
         if batch.error:
             self.print(f"    The whole batch failed: {batch.error}", style="red")
+        failed_groups = set[str]()
         for record in batch.records:
             message = f"{record['messageId'][:8]}  {short(record['body'])}"
-            if record["messageId"] not in batch.failed:
+            reason = reasons.get(record["messageId"], "")
+            group = record["attributes"].get("MessageGroupId", "") if mapping.queue.is_fifo else ""
+            if record["messageId"] not in batch.failed and not reason:
                 self.print(f"    done    {message}", style="green")
                 continue
+            if reason:
+                outcome = "failed" if record["messageId"] in batch.failed else "dead  "
+                failed_groups.add(group)
+            else:
+                outcome = "back  "
+                held = group and group in failed_groups
+                reason = "an earlier message of its group failed" if held else "no time was left"
             times = record["attributes"]["ApproximateReceiveCount"]
             of = f" of {mapping.queue.max_receive_count}" if mapping.queue.dead_letter_url else ""
-            why = "" if batch.error else ": held back, or no time was left"
-            if record["messageId"] in reasons:
-                why = f": {reasons[record['messageId']]}"
-            self.print(f"    failed  {message}", style="red")
+            why = "" if batch.error and outcome == "back  " else f": {reason}"
+            self.print(f"    {outcome}  {message}", style="red")
             self.print(f"            receive {times}{of}{why}", style="red")
 
     def queues(self, mappings: list[EventSourceMapping]) -> None:

@@ -1,0 +1,151 @@
+"""Calls to SQS, for messages that fail. A batch that succeeds at once makes none.
+
+Each call has until shortly before the function's timeout. Without time, permission or network, the
+visibility timeout of the queue and its redrive policy apply, which no message is lost by.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from time import monotonic
+from typing import Any
+
+from sqs.log import logger, text_of
+from sqs.records import Record
+
+# So long before the timeout, the function no longer waits for a call.
+SECONDS_TO_ANSWER = 0.5
+
+_clients: list[Any] = []
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The queue of a function and its dead-letter queue, as template.yaml names them."""
+
+    url: str | None
+    dead_letter_url: str | None
+    max_receive_count: int | None
+
+
+def queue_of_environment() -> Queue:
+    """Return the queue that the function's environment variables name; a test has none."""
+    count = os.environ.get("MAX_RECEIVE_COUNT", "")
+    return Queue(
+        os.environ.get("QUEUE_URL"),
+        os.environ.get("DEAD_LETTER_QUEUE_URL"),
+        int(count) if count.isdecimal() else None,
+    )
+
+
+class Calls:
+    """The calls for one batch, until `stop_at` on the clock of time.monotonic()."""
+
+    def __init__(self, queue: Queue, stop_at: float) -> None:
+        self.queue = queue
+        self.stop_at = stop_at
+        self.failed = False
+
+    def delete(self, records: list[Record]) -> None:
+        """Delete messages that are done."""
+        for entries in _tens(records):
+            self._call("delete_message_batch", QueueUrl=self.queue.url, Entries=entries)
+
+    def hide(self, waits: list[tuple[Record, float]]) -> None:
+        """Let messages reappear after these many seconds from now."""
+        seconds = {record["receiptHandle"]: round(wait) for record, wait in waits}
+        for entries in _tens(record for record, _ in waits):
+            for entry in entries:
+                entry["VisibilityTimeout"] = seconds[entry["ReceiptHandle"]]
+            self._call("change_message_visibility_batch", QueueUrl=self.queue.url, Entries=entries)
+
+    def send_dead_letters(self, entries: list[dict[str, Any]]) -> set[int]:
+        """Send dead letters, and return the places of those that have arrived."""
+        arrived = set[int]()
+        for places in _packed(entries):
+            numbered = [{"Id": str(place), **entries[place]} for place in places]
+            response = self._call(
+                "send_message_batch", QueueUrl=self.queue.dead_letter_url, Entries=numbered
+            )
+            arrived.update(int(each["Id"]) for each in response.get("Successful", []))
+        return arrived
+
+    def _call(self, name: str, **parameters: Any) -> dict[str, Any]:
+        """Make a call, and return its response; nothing if it fails. Log the first failure."""
+        if self.failed or None in parameters.values():
+            return {}
+        try:
+            response = self._in_time(lambda: getattr(_client(), name)(**parameters))
+        except Exception as error:
+            self._warn(name, text_of(error))
+            return {}
+        for failure in response.get("Failed", [])[:1]:
+            self._warn(name, f"{failure.get('Code')}: {failure.get('Message')}", fatal=False)
+        return response
+
+    def _in_time(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the result of a call. Raises TimeoutError if no time is left to wait for it."""
+        outcome: list[dict[str, Any] | BaseException] = []
+
+        def run() -> None:
+            try:
+                outcome.append(call())
+            except BaseException as error:
+                outcome.append(error)
+
+        seconds = self.stop_at - monotonic()
+        if seconds > 0:
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            thread.join(min(seconds, threading.TIMEOUT_MAX))
+        if not outcome:
+            raise TimeoutError("no time was left")
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
+
+    def _warn(self, name: str, reason: str, fatal: bool = True) -> None:
+        if not self.failed:
+            logger.warning("%s failed, so the queue's own settings apply: %s", name, reason)
+        self.failed |= fatal
+
+
+def _client() -> Any:
+    """Return the SQS client. It is made when it is needed, because importing boto3 takes long."""
+    if not _clients:
+        import boto3
+        from botocore.config import Config
+
+        logging.getLogger("botocore").setLevel(logging.WARNING)  # it logs where it found the keys
+        # In a network without a way to SQS, a call would otherwise hang for minutes.
+        patience = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+        _clients.append(boto3.client("sqs", config=patience))
+    return _clients[0]
+
+
+def _tens(records: Iterable[Record]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the entries of requests about records; SQS accepts ten in each."""
+    entries = (
+        {"Id": str(n), "ReceiptHandle": each["receiptHandle"]} for n, each in enumerate(records)
+    )
+    while ten := list(islice(entries, 10)):
+        yield ten
+
+
+def _packed(entries: list[dict[str, Any]]) -> Iterator[list[int]]:
+    """Yield the places of entries that fit into one request: ten, and one MiB."""
+    from sqs.dead_letters import LARGEST_MESSAGE, size_of  # not needed until something fails
+
+    places, room = list[int](), LARGEST_MESSAGE
+    for place, entry in enumerate(entries):
+        size = size_of(entry)
+        if places and (len(places) == 10 or size > room):
+            yield places
+            places, room = [], LARGEST_MESSAGE
+        places.append(place)
+        room -= size
+    if places:
+        yield places

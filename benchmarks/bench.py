@@ -212,10 +212,9 @@ def ratio(times: list[float], others: list[float]) -> float:
 
 @contextmanager
 def logging_off() -> Iterator[None]:
-    root = logging.getLogger()
-    root.setLevel(logging.CRITICAL)
+    logging.disable(logging.CRITICAL)
     yield
-    root.setLevel(logging.WARNING)
+    logging.disable(logging.NOTSET)
 
 
 @contextmanager

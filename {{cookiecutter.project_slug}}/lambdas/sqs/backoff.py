@@ -26,6 +26,6 @@ class Backoff:
 
     def seconds(self, receive_count: int, *, fifo: bool) -> float:
         """Return a wait after this receive of a message."""
-        from random import uniform  # not needed until something fails
+        from random import random  # not needed until something fails
 
-        return self.most_seconds(receive_count, fifo=fifo) * uniform(0.8, 1)
+        return self.most_seconds(receive_count, fifo=fifo) * (0.8 + 0.2 * random())

@@ -15,9 +15,15 @@ from shared.delivery import Reject, RetryLater
 from sqs.backoff import Backoff
 from sqs.deliveries import delivery_of
 from sqs.log import Cause, log_failure, log_summary
-from sqs.parsing import parse_error
 from sqs.queue import SECONDS_TO_ANSWER, Calls, Queue
-from sqs.records import Record, from_fifo_queue, message_group, receive_count, records_of
+from sqs.records import (
+    Record,
+    from_fifo_queue,
+    is_new,
+    message_group,
+    receive_count,
+    records_of,
+)
 
 # A message is only started while more than this is left of the function's timeout: enough for one
 # call of `handle`, the log and the response. After the timeout there is no response, and every
@@ -106,6 +112,8 @@ class Batch:
         A message that was received before may have ended the process. In a FIFO queue, the messages
         that follow it in its group are with it.
         """
+        if all(map(is_new, self.records)):
+            return self.records, []
         first, others = list[Record](), list[Record]()
         groups = set[str | None]()
         for record in self.records:
@@ -175,24 +183,24 @@ class Batch:
         if must_stop(error):
             log_failure(record, cause, error, "it ends the process")
             raise error
-        if cause == "failedToParse":
-            error = parse_error(record, error)
         count, settings = receive_count(record), self.settings
-        is_last = self.is_last_receive(record)
+        is_last = count >= (settings.queue.max_receive_count or math.inf)
         never_heals = cause == "failedToParse" and not settings.retry_unparsable
         wait: float | None = settings.backoff.seconds(count, fifo=self.is_fifo)
         if (is_last or never_heals or isinstance(error, Reject)) and settings.queue.dead_letter_url:
             wait = None
         elif isinstance(error, RetryLater):
             wait = error.seconds
-        fate = "it becomes a dead letter"
-        if wait is not None:
-            fate = f"it is retried in {wait:.0f} s" if settings.queue.url else "it is retried"
         asked = isinstance(error, RetryLater) and wait is not None
-        log_failure(record, cause, error, fate, asked=asked)
+        log_failure(record, cause, error, self._fate(wait), asked=asked)
         self.failures.append(Failure(record, cause, error, wait))
         if self.is_fifo:
             self._fail_group(record, cause, is_last)
+
+    def _fate(self, wait: float | None) -> str:
+        if wait is None:
+            return "it becomes a dead letter"
+        return f"it is retried in {wait:.0f} s" if self.settings.queue.url else "it is retried"
 
     def _fail_group(self, record: Record, cause: Cause, is_last: bool) -> None:
         """Hold the rest of a message group back, unless the message leaves the queue."""
@@ -223,11 +231,13 @@ class Batch:
     def _send(self, failures: list[Failure]) -> set[str]:
         """Send dead letters, and return the ids of those that have arrived."""
         from sqs.dead_letters import entry_of  # not needed until something fails
+        from sqs.parsing import reason_of
 
         entries, ids = list[dict[str, Any]](), list[str]()
         for failure in failures:
             try:
-                entries.append(entry_of(failure.record, failure.error, fifo=self.is_fifo))
+                reason = reason_of(failure.record, failure.cause, failure.error)
+                entries.append(entry_of(failure.record, reason, fifo=self.is_fifo))
                 ids.append(failure.record["messageId"])
             except Exception:  # the record is malformed, so SQS must move it
                 continue

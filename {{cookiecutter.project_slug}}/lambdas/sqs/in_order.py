@@ -2,28 +2,27 @@
 
 from contextvars import copy_context
 from time import monotonic
-from typing import Any
 
 from sqs.batch import Batch, GaveWay, check_result
 from sqs.deliveries import current
-from sqs.records import Record, message_group, receive_count
+from sqs.records import message_group, receive_count
 
 
 def process_in_order(batch: Batch) -> None:
     """Handle every message until the time runs out."""
-    decode, stop_at = batch.settings.decode, batch.stop_at
-    failed_groups = batch.failed_groups
+    settings, stop_at, failed_groups = batch.settings, batch.stop_at, batch.failed_groups
+    decode, handle = settings.decode, settings.handle
     first, suspects = batch.suspects_last()
-    records = iter([*first, *suspects])
-    for place, record in enumerate(records):
+    records = iter([*first, *suspects] if suspects else first)
+    for place, record in enumerate(records, -len(first)):  # from 0 on, the suspects
         if monotonic() >= stop_at:
             for late in (record, *records):
                 batch.give_back(late, "outOfTime")
-            return
+            break
         if failed_groups and message_group(record) in failed_groups:
             batch.give_back(record, "heldBack")
             continue
-        if place >= len(first) and batch.must_give_way(record):
+        if place >= 0 and batch.must_give_way(record):
             batch.fail(record, "failedToHandle", GaveWay(receive_count(record)))
             continue
         try:
@@ -31,19 +30,19 @@ def process_in_order(batch: Batch) -> None:
         except BaseException as error:
             batch.fail(record, "failedToParse", error)
             continue
-        if place >= len(first):
+        if place >= 0:
             batch.expect_the_end(record)
+        current.set(record)
         try:
             # In a context of its own, a message cannot change context variables for the next one.
-            copy_context().run(_handle, batch, record, message)
+            if settings.takes_delivery:
+                result = copy_context().run(handle, *batch.arguments(record, message))
+            else:
+                result = copy_context().run(handle, message)
+            if result is not None:
+                check_result(result)
         except BaseException as error:
             batch.fail(record, "failedToHandle", error)
         else:
             batch.done.append(record)
-
-
-def _handle(batch: Batch, record: Record, message: Any) -> None:
-    current.set(record)
-    result = batch.settings.handle(*batch.arguments(record, message))
-    if result is not None:
-        check_result(result)
+    current.set(None)

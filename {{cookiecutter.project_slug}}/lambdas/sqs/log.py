@@ -32,6 +32,12 @@ def log_failure(
     asked: `handle` wants to have the message again later, which is no error.
     """
     enable()
+    level = logging.WARNING if asked else logging.ERROR
+    if not logger.isEnabledFor(level):
+        return
+    from sqs.parsing import reason_of  # not needed until something fails
+
+    error = reason_of(record, cause, error)
     message_id, count = record["messageId"], receive_count(record)
     text = text_of(error)
     # What is wrong with a body says so without the name of a class.
@@ -39,7 +45,7 @@ def log_failure(
     reason = text if cause == "failedToParse" else named
     shown = error if len(text) < LONGEST_TEXT else Exception(text)
     logger.log(
-        logging.WARNING if asked else logging.ERROR,
+        level,
         "Message %s failed at receive %s: %s; %s",
         message_id,
         count,

@@ -56,6 +56,8 @@ class Calls:
 
     def hide(self, waits: list[tuple[Record, float]]) -> None:
         """Let messages reappear after these many seconds from now."""
+        if self.queue.url is None:
+            return
         seconds = {record["receiptHandle"]: round(wait) for record, wait in waits}
         for entries in _tens(record for record, _ in waits):
             for entry in entries:

@@ -54,6 +54,14 @@ def receive_count(record: Record) -> int:
     return max(1, int(count)) if isinstance(count, str) and count.isdecimal() else 1
 
 
+def is_new(record: Record) -> bool:
+    """Tell whether a message is received for the first time."""
+    try:
+        return bool(record["attributes"]["ApproximateReceiveCount"] == "1")
+    except Exception:  # it is malformed, which concerns nobody yet
+        return receive_count(record) == 1
+
+
 def _attribute(record: Record, name: str) -> Any:
     attributes = record.get("attributes")
     return attributes.get(name) if isinstance(attributes, dict) else None

@@ -115,6 +115,19 @@ class Poller(threading.Thread):
             time.sleep(0.05)
         return [record_of(message, self.mapping.queue) for message in messages]
 
+    def _has_said_when(self, record: dict[str, Any], invocation: Invocation) -> bool:
+        """Tell whether the function has said when a message is to be retried.
+
+        lambdas/sqs logs that. If the process has ended, it may have done so for messages that were
+        received before, provided it knows the queue.
+        """
+        lines = [line for line in invocation.log if line.get("messageId") == record["messageId"]]
+        if any("it is retried in " in str(line.get("message")) for line in lines):
+            return True
+        knows_queue = "QUEUE_URL" in self.mapping.function.environment
+        count = int(record["attributes"]["ApproximateReceiveCount"])
+        return bool(invocation.error) and knows_queue and count > 1
+
     def _process(self, records: list[dict[str, Any]]) -> Batch:
         """Invoke the function, and delete the messages that succeeded; the others are retried."""
         invocation = self.worker.invoke({"Records": records})
@@ -132,22 +145,13 @@ class Poller(threading.Thread):
             self.sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)
         if self.retry_after is not None:
             returned = [record for record in records if record["messageId"] in failed]
-            for entries in tens(each for each in returned if not said_when(each, invocation)):
+            for entries in tens(
+                each for each in returned if not self._has_said_when(each, invocation)
+            ):
                 for entry in entries:
                     entry["VisibilityTimeout"] = self.retry_after
                 self.sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
         return Batch(self.mapping, records, invocation, failed, error)
-
-
-def said_when(record: dict[str, Any], invocation: Invocation) -> bool:
-    """Tell whether the function has said when a message is to be retried.
-
-    lambdas/sqs logs that. If the process has ended, it had said so for messages received before.
-    """
-    lines = [line for line in invocation.log if line.get("messageId") == record["messageId"]]
-    if any("it is retried in " in str(line.get("message")) for line in lines):
-        return True
-    return bool(invocation.error) and int(record["attributes"]["ApproximateReceiveCount"]) > 1
 
 
 def failed_ids(response: str, ids: set[str]) -> set[str]:

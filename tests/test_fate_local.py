@@ -49,16 +49,15 @@ def project(bake: Bake, tmp_path: Path) -> Project:
 
 
 @contextmanager
-def played(project: Project, orders: list[str], pollers: int = 1) -> Iterator[Callable[[], dict[str, dict[str, str]]]]:
+def played(project: Project, orders: list[str]) -> Iterator[Callable[[], dict[str, dict[str, str]]]]:
     """Send orders to the stack, and yield a function that returns the dead letters when all is over."""
     with EmbeddedAws() as aws:
         (mapping,) = aws.deploy(project.path / "template.yaml")
         for order in orders:
             send(aws, mapping.queue, json.dumps({"orderId": order}))
-        threads = [Poller(aws, mapping, report=lambda batch: None) for _ in range(pollers)]
-        threads[0].prepare()
-        for thread in threads:
-            thread.start()
+        poller = Poller(aws, mapping, report=lambda batch: None)
+        poller.prepare()
+        poller.start()
 
         def dead() -> dict[str, dict[str, str]]:
             wait_until(lambda: aws.depth(mapping.queue.url) == (0, 0))
@@ -75,10 +74,7 @@ def played(project: Project, orders: list[str], pollers: int = 1) -> Iterator[Ca
         try:
             yield dead
         finally:
-            for thread in threads:
-                thread.stopping.set()
-            for thread in threads:
-                thread.stop()
+            poller.stop()
 
 
 @pytest.mark.parametrize("bad", [["kills"], ["hangs"], ["kills-1", "kills-2"]], ids=" ".join)

@@ -7,10 +7,11 @@ from sqs import batch_handler
 from sqs.log import logger
 from sqskit import screen
 from sqskit.aws import Aws, EventSourceMapping, Function, Queue
-from sqskit.poller import Batch
+from sqskit.poller import SAID_WHEN, Batch
 from sqskit.worker import Invocation
 
 from tests.support.records import event
+from tests.support.sqs_model import model
 
 QUEUE = Queue("http://127.0.0.1/q", "arn:aws:sqs:us-east-1:123456789012:q", 60, "http://127.0.0.1/dead", 5)
 MAPPING = EventSourceMapping(QUEUE, Function("F", Path(), "app.handler", 10, {}), 10, 0, 10, True)
@@ -21,6 +22,16 @@ def test_names_in_the_log_are_those_that_the_screen_reads(caplog: pytest.LogCapt
     line = next(line for line in caplog.records if line.levelname == "ERROR")
     assert screen.LOGGER == logger.name == line.name
     assert hasattr(line, screen.MESSAGE_ID)
+
+
+def test_words_of_an_arranged_retry_are_those_that_the_poller_reads(caplog: pytest.LogCaptureFixture) -> None:
+    def handle(number: int) -> None:
+        raise ValueError
+
+    with model() as sqs:
+        sqs.send(["1"])
+        sqs.invoke(batch_handler(int, handle))
+    assert any(SAID_WHEN in line.getMessage() for line in caplog.records)
 
 
 def test_reason_of_a_failure_is_shown_with_its_message(

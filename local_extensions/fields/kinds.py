@@ -29,6 +29,11 @@ def tags_of(objects: Sequence[Constants]) -> list[Tag] | None:
     return None
 
 
+def told_apart(objects: Sequence[Message]) -> bool:
+    """Tell whether objects have tags that tell them apart."""
+    return bool(tags_of([{each.tag.wire_name: each.tag.value} if each.tag else {} for each in objects]))
+
+
 def why_not(objects: Sequence[Constants]) -> tuple[int, str]:
     """Say which object keeps a tag from being found, by its place, and why."""
     first = objects[0]

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from local_extensions.fields.classes import ClassNames, with_own_names
 from local_extensions.fields.expressions import Wrong
 from local_extensions.fields.faults import FieldFaults, code, short
-from local_extensions.fields.kinds import kind_name, kinds_of, tags_of, with_tag
+from local_extensions.fields.kinds import kind_name, kinds_of, tags_of, told_apart, with_tag
 from local_extensions.fields.limits import SIGNS, allowed, given
 from local_extensions.fields.model import (
     Anything,
@@ -399,8 +399,8 @@ class _Reader:
 
     def as_one(self, kind: str, group: list[Type], keyword: str) -> list[Type]:
         """Return the types of a group that JSON cannot tell apart as one, if no tag tells them apart."""
-        tags = [{each.tag.wire_name: each.tag.value} for each in group if isinstance(each, Message) and each.tag]
-        if len(group) == 1 or (len(tags) == len(group) and tags_of(tags)):
+        objects = [each for each in group if isinstance(each, Message)]
+        if len(group) == 1 or (len(objects) == len(group) and told_apart(objects)):
             return group
         choices: Any = [value for each in group if isinstance(each, Choice) for value in each.values]
         if all(isinstance(each, Choice) for each in group):
@@ -425,7 +425,7 @@ class _Reader:
         fields: list[Field] = []
         not_checked: list[list[str]] = []
         for key in dict.fromkeys([*properties, *map(str, required)]):
-            place = f"{pointer}/properties/{key.replace('~', '~0').replace('/', '~1')}"
+            place = _below(f"{pointer}/properties", key)
             if can_be_wire_name(key):
                 self.not_checked = []
                 fields.append(self.field(key, properties.get(key, True), place, key in required, class_name))
@@ -463,7 +463,12 @@ def _nodes(value: Any, pointer: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield pointer, value
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
-        yield from _nodes(child, f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}")
+        yield from _nodes(child, _below(pointer, key))
+
+
+def _below(pointer: str, key: str | int) -> str:
+    """Return the pointer to a key of what a pointer points at."""
+    return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
 
 
 def _merged(node: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from local_extensions.fields.expressions import NOT_CONSTANT, Code, Wrong, alternatives, constant
 from local_extensions.fields.faults import Span, code, short
-from local_extensions.fields.kinds import tags_of, typed_constants, why_not
+from local_extensions.fields.kinds import tags_of, told_apart, typed_constants, why_not
 from local_extensions.fields.limits import SIGNS, allowed, given
 from local_extensions.fields.model import (
     Anything,
@@ -147,9 +147,8 @@ class TypeReader:
         """Return the union of types, each given with its node, if JSON tells them apart."""
         if len(options) == 1:
             return next(iter(options.values()))
-        objects = {node: type_.tag for node, type_ in options.items() if isinstance(type_, Message)}
-        tags = [{tag.wire_name: tag.value} if tag else {} for tag in objects.values()]
-        have_tags = len(objects) > 1 and tags_of(tags)
+        objects = {node: type_ for node, type_ in options.items() if isinstance(type_, Message)}
+        have_tags = len(objects) > 1 and told_apart(list(objects.values()))
         kinds: dict[str, ast.expr] = {}
         for node, type_ in options.items():
             kind = json_kind(type_)

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from time import monotonic
 
-from sqs.batch import Batch, GaveWay, check_result
+from sqs.batch import Batch, check_result
 from sqs.deliveries import current
 from sqs.log import logger
-from sqs.records import Record, message_group, receive_count
+from sqs.records import Record, message_group
 
 # The most messages that are handled at the same time. Each may need a connection, and a function
 # may have at most 1,024 open files and sockets.
@@ -118,8 +118,7 @@ class _Run:
         if message_group(record) in batch.failed_groups:
             batch.give_back(record, "heldBack")
             return
-        if self.alone and batch.must_give_way(record):
-            batch.fail(record, "failedToHandle", GaveWay(receive_count(record)))
+        if self.alone and batch.gave_way(record):
             return
         try:
             message = batch.settings.decode(record["body"])

@@ -3,9 +3,9 @@
 from contextvars import copy_context
 from time import monotonic
 
-from sqs.batch import Batch, GaveWay, check_result
+from sqs.batch import Batch, check_result
 from sqs.deliveries import current
-from sqs.records import message_group, receive_count
+from sqs.records import message_group
 
 
 def process_in_order(batch: Batch) -> None:
@@ -22,8 +22,7 @@ def process_in_order(batch: Batch) -> None:
         if failed_groups and message_group(record) in failed_groups:
             batch.give_back(record, "heldBack")
             continue
-        if place >= 0 and batch.must_give_way(record):
-            batch.fail(record, "failedToHandle", GaveWay(receive_count(record)))
+        if place >= 0 and batch.gave_way(record):
             continue
         try:
             message = decode(record["body"])

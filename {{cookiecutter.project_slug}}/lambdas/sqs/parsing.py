@@ -34,11 +34,6 @@ class CannotDeserialize(MessageParseError):
         self.path = path
 
 
-def reason_of(record: Record, cause: str, error: BaseException) -> BaseException:
-    """Return why a message failed: what its body lacks, or what `handle` raised."""
-    return parse_error(record, error) if cause == "failedToParse" else error
-
-
 def parse_error(record: Record, error: BaseException) -> MessageParseError:
     """Turn what decoding the body raised into what is wrong with the body."""
     if not record.get("body"):

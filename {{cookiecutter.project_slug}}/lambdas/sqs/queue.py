@@ -30,6 +30,10 @@ class Queue:
     dead_letter_url: str | None
     max_receive_count: int | None
 
+    def is_last(self, receive_count: int) -> bool:
+        """Tell whether a message that was received so often becomes a dead letter if it fails."""
+        return self.max_receive_count is not None and receive_count >= self.max_receive_count
+
 
 def queue_of_environment() -> Queue:
     """Return the queue that the function's environment variables name; a test has none."""

@@ -15,15 +15,9 @@ from shared.delivery import Reject, RetryLater
 from sqs.backoff import Backoff
 from sqs.deliveries import delivery_of
 from sqs.log import Cause, log_failure, log_summary
+from sqs.parsing import parse_error
 from sqs.queue import SECONDS_TO_ANSWER, Calls, Queue
-from sqs.records import (
-    Record,
-    from_fifo_queue,
-    is_new,
-    message_group,
-    receive_count,
-    records_of,
-)
+from sqs.records import Record, from_fifo_queue, message_group, receive_count, records_of
 
 # A message is only started while more than this is left of the function's timeout: enough for one
 # call of `handle`, the log and the response. After the timeout there is no response, and every
@@ -112,7 +106,7 @@ class Batch:
         A message that was received before may have ended the process. In a FIFO queue, the messages
         that follow it in its group are with it.
         """
-        if all(map(is_new, self.records)):
+        if max(map(receive_count, self.records), default=1) == 1:
             return self.records, []
         first, others = list[Record](), list[Record]()
         groups = set[str | None]()
@@ -143,8 +137,8 @@ class Batch:
         self.calls.hide([(record, max(wait, left + 1) if math.isfinite(left) else wait)])
         self.hidden.add(record["messageId"])
 
-    def must_give_way(self, record: Record) -> bool:
-        """Tell whether a message has blocked its FIFO group for so long that the others would die.
+    def gave_way(self, record: Record) -> bool:
+        """Give a message up if it has blocked its FIFO group for long; tell whether it was.
 
         A group is received as a whole. If its first message always ends the process, all of them
         reach their last receive at the same time; so it is given up one receive before.
@@ -153,10 +147,13 @@ class Batch:
         if not self.is_fifo or count + 1 != self.settings.queue.max_receive_count:
             return False
         group = [each for each in self.records if message_group(each) == message_group(record)]
-        return record is group[0] and any(receive_count(each) == count for each in group[1:])
+        if record is not group[0] or all(receive_count(each) != count for each in group[1:]):
+            return False
+        self.fail(record, "failedToHandle", GaveWay(count))
+        return True
 
     def is_last_receive(self, record: Record) -> bool:
-        return receive_count(record) >= (self.settings.queue.max_receive_count or math.inf)
+        return self.settings.queue.is_last(receive_count(record))
 
     # --- what became of a message --------------------------------------------------------------
 
@@ -164,7 +161,7 @@ class Batch:
         """Return the arguments for `handle`."""
         if not self.settings.takes_delivery:
             return (message,)
-        return message, delivery_of(record, self.settings.queue.max_receive_count)
+        return message, delivery_of(record, is_last=self.is_last_receive(record))
 
     def give_back(self, record: Record, cause: Cause) -> None:
         """Return a message to the queue that was not handled; at its last receive, reject it."""
@@ -183,8 +180,10 @@ class Batch:
         if must_stop(error):
             log_failure(record, cause, error, "it ends the process")
             raise error
+        if cause == "failedToParse":
+            error = parse_error(record, error)
         count, settings = receive_count(record), self.settings
-        is_last = count >= (settings.queue.max_receive_count or math.inf)
+        is_last = settings.queue.is_last(count)
         never_heals = cause == "failedToParse" and not settings.retry_unparsable
         wait: float | None = settings.backoff.seconds(count, fifo=self.is_fifo)
         if (is_last or never_heals or isinstance(error, Reject)) and settings.queue.dead_letter_url:
@@ -231,13 +230,11 @@ class Batch:
     def _send(self, failures: list[Failure]) -> set[str]:
         """Send dead letters, and return the ids of those that have arrived."""
         from sqs.dead_letters import entry_of  # not needed until something fails
-        from sqs.parsing import reason_of
 
         entries, ids = list[dict[str, Any]](), list[str]()
         for failure in failures:
             try:
-                reason = reason_of(failure.record, failure.cause, failure.error)
-                entries.append(entry_of(failure.record, reason, fifo=self.is_fifo))
+                entries.append(entry_of(failure.record, failure.error, fifo=self.is_fifo))
                 ids.append(failure.record["messageId"])
             except Exception:  # the record is malformed, so SQS must move it
                 continue

@@ -29,14 +29,13 @@ def takes_delivery(handle: Callable[..., Any]) -> bool:
     return others[0].name == "delivery" or others[0].default is inspect.Parameter.empty
 
 
-def delivery_of(record: Record, max_receive_count: int | None) -> Delivery:
+def delivery_of(record: Record, *, is_last: bool) -> Delivery:
     """Return the delivery of a record. Raises an exception if the record is malformed."""
-    count = receive_count(record)
     attributes = record["attributes"]
     return Delivery(
         message_id=record["messageId"],
-        receive_count=count,
-        is_last_receive=max_receive_count is not None and count >= max_receive_count,
+        receive_count=receive_count(record),
+        is_last_receive=is_last,
         sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),
         message_group=message_group(record),
         attributes={

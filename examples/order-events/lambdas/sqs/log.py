@@ -35,9 +35,6 @@ def log_failure(
     level = logging.WARNING if asked else logging.ERROR
     if not logger.isEnabledFor(level):
         return
-    from sqs.parsing import reason_of  # not needed until something fails
-
-    error = reason_of(record, cause, error)
     message_id, count = record["messageId"], receive_count(record)
     text = text_of(error)
     # What is wrong with a body says so without the name of a class.

@@ -44,24 +44,14 @@ def from_fifo_queue(records: list[Record]) -> bool:
 
 def message_group(record: Record) -> str | None:
     """Return the message group of a record, None if it has none."""
-    group = _attribute(record, "MessageGroupId")
+    attributes = record.get("attributes")
+    group = attributes.get("MessageGroupId") if isinstance(attributes, dict) else None
     return group if isinstance(group, str) else None
 
 
 def receive_count(record: Record) -> int:
     """Return how often a message has been received, this time included."""
-    count = _attribute(record, "ApproximateReceiveCount")
-    return max(1, int(count)) if isinstance(count, str) and count.isdecimal() else 1
-
-
-def is_new(record: Record) -> bool:
-    """Tell whether a message is received for the first time."""
     try:
-        return bool(record["attributes"]["ApproximateReceiveCount"] == "1")
-    except Exception:  # it is malformed, which concerns nobody yet
-        return receive_count(record) == 1
-
-
-def _attribute(record: Record, name: str) -> Any:
-    attributes = record.get("attributes")
-    return attributes.get(name) if isinstance(attributes, dict) else None
+        return int(record["attributes"]["ApproximateReceiveCount"])
+    except Exception:  # it is malformed
+        return 1

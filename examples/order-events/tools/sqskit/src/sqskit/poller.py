@@ -19,6 +19,9 @@ from sqskit.worker import Invocation, Worker
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST_PAYLOAD = 6 * 1024 * 1024
 
+# lambdas/sqs logs this of a message whose retry it has arranged.
+SAID_WHEN = "; it is retried in "
+
 # Lambda starts with five concurrent batches and scales up from there.
 POLLERS = 5
 
@@ -122,7 +125,7 @@ class Poller(threading.Thread):
         received before, provided it knows the queue.
         """
         lines = [line for line in invocation.log if line.get("messageId") == record["messageId"]]
-        if any("it is retried in " in str(line.get("message")) for line in lines):
+        if any(SAID_WHEN in str(line.get("message")) for line in lines):
             return True
         knows_queue = "QUEUE_URL" in self.mapping.function.environment
         count = int(record["attributes"]["ApproximateReceiveCount"])

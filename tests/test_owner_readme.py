@@ -183,12 +183,6 @@ class Stack:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def answer(self, command: str) -> Any:
-        """Return what the AWS CLI prints at the end of a command of the Makefile."""
-        found = re.search(r"^\{.*^\}", self.run(command), re.MULTILINE | re.DOTALL)
-        assert found
-        return json.loads(found[0])
-
     def url(self, which: str) -> str:
         return str(self.outputs[f"{name_of(self.project)}{which}Url"])
 
@@ -212,9 +206,15 @@ def start_message_move_task(request: SQSResponse) -> ActionResult:
     return ActionResult({"TaskHandle": "task"})
 
 
+def list_message_move_tasks(request: SQSResponse) -> ActionResult:
+    """Say that a message was moved."""
+    return ActionResult({"Results": [{"Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": 1}]})
+
+
 @pytest.fixture
 def stack(project: Project, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setattr(SQSResponse, "start_message_move_task", start_message_move_task, raising=False)
+    monkeypatch.setattr(SQSResponse, "list_message_move_tasks", list_message_move_tasks, raising=False)
     stack = Stack(project, endpoint)
     yield stack
     stack.client("cloudformation").delete_stack(StackName=project.path.name)
@@ -240,18 +240,33 @@ def test_commands_work_on_aws(stack: Stack, project: Project) -> None:
     with running(project, *logs.split(), **stack.environment) as tail:
         tail.until(".*3 of 3 messages succeeded")
 
-    fifo = {"MessageGroupId": "a", "MessageDeduplicationId": "1"} if "fifo" in stack.url("DLQ") else {}
-    stack.client("sqs").send_message(QueueUrl=stack.url("DLQ"), MessageBody='{"dead": "letter"}', **fifo)
+    bury(stack, '{"dead": "letter"}')
     for _ in range(2):  # they stay where they are
-        (shown,) = stack.answer(dead_letters)["Messages"]
-        assert shown["Body"] == '{"dead": "letter"}'
-        assert "ApproximateFirstReceiveTimestamp" in shown["Attributes"]
+        *_, body, count = stack.run(dead_letters).splitlines()
+        assert body == '    {"dead": "letter"}'
+        assert count.startswith("1 dead letter in ")
 
-    stack.run(redrive)
+    assert "Sent back 1 dead letter from " in stack.run(redrive)
     assert (stack.bodies("Queue"), stack.bodies("DLQ")) == ([{"dead": "letter"}], [])
+    assert "Sent back 0 dead letters from " in stack.run(redrive)
+
+    one = bury(stack, '{"dead": 1}')
+    assert f"Sent back {one} from " in stack.run(f"make redrive ID={one[:8]}")
+    two = bury(stack, '{"dead": 2}')
+    assert f'    {{"dead": 2}}\nDelete it for good? [y/N] Deleted {two} ' in stack.run(
+        f"make drop ID={two}", stdin="y\n"
+    )
+    assert stack.bodies("DLQ") == []
 
     stack.run(destroy, stdin="y\ny\n")
     assert "QueueUrls" not in stack.client("sqs").list_queues(QueueNamePrefix=f"{project.path.name}-")
+
+
+def bury(stack: Stack, body: str) -> str:
+    """Put a message into the dead-letter queue, and return its id."""
+    fifo = {"MessageGroupId": "a", "MessageDeduplicationId": body} if "fifo" in stack.url("DLQ") else {}
+    sent = stack.client("sqs").send_message(QueueUrl=stack.url("DLQ"), MessageBody=body, **fifo)
+    return str(sent["MessageId"])
 
 
 def test_every_target_obeys_stack(project: Project, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,8 +274,10 @@ def test_every_target_obeys_stack(project: Project, endpoint: str, monkeypatch: 
     other.run("make send STACK=other")
     assert len(other.bodies("Queue")) == 1
     other.client("cloudformation").delete_stack(StackName="other")
-    commands = project.run("make", "--dry-run", "STACK=other", "deploy", "logs", "dead-letters", "redrive", "destroy")
-    assert len(re.findall(r"--stack-name other\b", commands)) == 6  # redrive asks for both queues
+    commands = project.run(
+        "make", "--dry-run", "STACK=other", "deploy", "logs", "dead-letters", "redrive", "drop", "destroy"
+    )
+    assert len(re.findall(r"--stack-name other\b", commands)) == 6
     assert f"--stack-name {project.path.name}" not in commands
 
 

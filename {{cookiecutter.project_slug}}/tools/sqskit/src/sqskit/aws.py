@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from sqskit.environment import REGION, SETTINGS, environment
 from sqskit.errors import UserError
@@ -176,6 +176,15 @@ class Aws:
             concurrency=mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 1000),
             reports_failures="ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", []),
         )
+
+
+def running_stack(template: Path) -> tuple[Aws, list[EventSourceMapping]]:
+    """Return the AWS that runs the stack of a template, and its mappings. Raises UserError."""
+    try:
+        aws = Aws(endpoint_file(template.parent).read_text("utf-8"))
+        return aws, aws.mappings(template)
+    except (OSError, EndpointConnectionError) as error:
+        raise UserError("no local stack is running here; start it with `make local`") from error
 
 
 class EmbeddedAws(Aws):

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from sqskit.aws import Aws, Queue, endpoint_file
+from sqskit.aws import Aws, Queue, running_stack
 from sqskit.errors import UserError
 from sqskit.screen import short
 from sqskit.template import example_file, examples
@@ -15,15 +15,10 @@ from sqskit.template import example_file, examples
 
 def send_examples(template: Path) -> None:
     """Send messages to each queue of the running stack. Raises UserError."""
-    root = template.parent
-    try:
-        aws = Aws(endpoint_file(root).read_text("utf-8"))
-        mappings = aws.mappings(template)
-    except (OSError, EndpointConnectionError) as error:
-        raise UserError("no local stack is running here; start it with `make local`") from error
+    aws, mappings = running_stack(template)
     for mapping in mappings:
         function = mapping.function
-        bodies = examples(example_file(root, function.handler), function.name)
+        bodies = examples(example_file(template.parent, function.handler), function.name)
         for body in bodies:
             send(aws, mapping.queue, body)
             print(f"{mapping.queue.name}  example: {short(body)}")

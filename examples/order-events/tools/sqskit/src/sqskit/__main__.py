@@ -27,10 +27,26 @@ def main() -> None:
         "visibility timeout)",
     )
     send = commands.add_parser("send", help="send the examples to the local stack, or to AWS")
-    send.add_argument("--queue-url", metavar="URL", help="of a queue on AWS")
+    send.add_argument("--queue-url", type=queue_url, metavar="URL", help="of a queue on AWS")
     send.add_argument("--example", type=Path, metavar="PATH", help="the examples for that queue")
     contract = commands.add_parser("contract", help="write the files of contract/")
-    for command in (local, send, contract):
+    dead_letters = commands.add_parser(
+        "dead-letters", help="list the dead letters and why they failed"
+    )
+    redrive = commands.add_parser("redrive", help="send dead letters back to their queue")
+    redrive.add_argument(
+        "id", nargs="?", metavar="ID", help="of one, or how it begins (default: all)"
+    )
+    drop = commands.add_parser("drop", help="delete a dead letter, after asking")
+    drop.add_argument("id", metavar="ID", help="of the dead letter, or how it begins")
+    for command in (dead_letters, redrive, drop):
+        command.add_argument(
+            "--queue-url",
+            type=queue_url,
+            metavar="URL",
+            help="of the dead-letter queue on AWS (default: those of the local stack)",
+        )
+    for command in (local, send, contract, dead_letters, redrive, drop):
         command.add_argument(
             "--template",
             type=Path,
@@ -56,6 +72,13 @@ def main() -> None:
         pass
 
 
+def queue_url(value: str) -> str:
+    """Refuse an empty URL, which a Makefile passes if the stack does not have the output."""
+    if not value:
+        raise argparse.ArgumentTypeError("it is empty; does the stack have this queue?")
+    return value
+
+
 def run(options: argparse.Namespace) -> None:
     """Run a command. Each imports only what it needs, to start faster."""
     template = options.template.resolve()
@@ -75,6 +98,11 @@ def run(options: argparse.Namespace) -> None:
             from sqskit.contract import write
 
             write(template)
+        case command:
+            from sqskit.dead_letters import run as run_command
+
+            id_ = getattr(options, "id", None)
+            run_command(command, template, options.queue_url, id_)
 
 
 if __name__ == "__main__":

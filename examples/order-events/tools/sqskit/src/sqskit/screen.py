@@ -50,6 +50,9 @@ class Screen:
             self.print(f"A message that ends the process is retried after {after}.")
         self.print("Send one with `make local-send`, or with the AWS CLI:\n")
         self.print(f"  {send_command(self.aws.endpoint, mapping, self.root)}\n", style="bold")
+        if queue.dead_letter_url:
+            targets = "`make local-dead-letters`, `make local-redrive`, `make local-drop ID=…`"
+            self.print(f"Its dead letters: {targets}\n")
 
     def batch(self, batch: Batch) -> None:
         """Show the log of a batch and the outcome of each message."""
@@ -127,8 +130,15 @@ def send_command(endpoint: str, mapping: EventSourceMapping, root: Path) -> str:
 
 def short(body: str) -> str:
     """Return the start and the end of a message, on one line."""
-    body = " ".join(body.split())
+    body = one_line(body)
     return body if len(body) <= LONGEST_BODY else f"{body[: LONGEST_BODY - 20]}…{body[-19:]}"
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line, without what would control the terminal."""
+    return "".join(
+        each if each.isprintable() else f"\\u{ord(each):04x}" for each in " ".join(text.split())
+    )
 
 
 def plural(number: int, what: str) -> str:

@@ -1,14 +1,15 @@
-"""Put a project's local stack under load: many messages, some of them broken, with crashes and a kill.
+"""Put a project's local stack under load: messages of every kind, and workers that are killed.
 
-Every good message must be processed at least once, every broken one must become a dead letter exactly once, and none
-may be lost. `load.py PROJECT [MESSAGES]` prints the figures and exits with 1 otherwise.
+Prints a table of what became of the messages. Every good one must be done at least once and none may be lost or become
+a dead letter; every other one must become a dead letter. `load.py PROJECT [MESSAGES]` exits with 1
+otherwise.
 """
 
 import random
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,27 +21,29 @@ from sqskit.worker import Worker
 
 project = Path(sys.argv[1]).resolve()
 
-BROKEN = 20  # one in this many messages is broken
-CRASHES = 200  # about one in this many invocations crashes
+# Of a hundred messages, five cannot be parsed, one is rejected, and one ends the process.
+BROKEN, REJECTED, KILLERS = range(5), {5}, {6}
+KINDS = ["good", "broken", "rejected", "killer"]
+STEP = 37  # so that those of a kind do not follow each other
+SIGKILLS = 20  # one in this many batches is killed from outside
 MOST_IN_QUEUE = 100  # moto's SQS is slower with more
+POLLERS = 3
 
 FUNCTION = f"""
-import os, random, sys, time
+import os, sys
 sys.path.append({str(project / "lambdas")!r})
-from sqs import batch_handler
+from shared.delivery import Reject
+from sqs import Backoff, batch_handler
 
 def handle(number: int) -> None:
-    with open("processed", "a") as processed:
-        processed.write(f"{{number}}\\n")
-
-process_batch = batch_handler(int, handle)
-
-def handler(event, context):
-    response = process_batch(event, context)
-    if random.random() < 1 / {CRASHES}:
+    with open("handled", "a") as handled:
+        handled.write(f"{{number}}\\n")
+    if {STEP} * number % 100 in {REJECTED}:
+        raise Reject("unknown tenant")
+    if {STEP} * number % 100 in {KILLERS}:
         os._exit(1)
-    time.sleep(0.02)
-    return response
+
+handler = batch_handler(int, handle, backoff=Backoff(first=1, factor=1))
 """
 
 
@@ -50,42 +53,69 @@ def main() -> None:
     begin = time.monotonic()
     with TemporaryDirectory() as folder, EmbeddedAws() as aws:
         (Path(folder) / "app.py").write_text(FUNCTION, "utf-8")
-        mapping = aws.deploy(project / "template.yaml")[0]
-        function = replace(mapping.function, folder=Path(folder), handler="app.handler")
-        mapping = replace(mapping, function=function)
-        pollers = [Poller(aws, mapping, batches.append, retry_after=0) for _ in range(2)]
+        mapping = with_short_timeout(aws, aws.deploy(project / "template.yaml")[0], Path(folder))
+        pollers = [Poller(aws, mapping, batches.append) for _ in range(POLLERS)]
         for poller in pollers:
             poller.start()
         sender = threading.Thread(target=send, args=(aws, mapping, messages))
         sender.start()
-        while sender.is_alive() and not any("status -9" in str(batch.error) for batch in batches):
+        kills = 0
+        while sender.is_alive() or depth(aws, mapping.queue.url):
             time.sleep(0.1 * random.random())
-            kill(pollers[0].worker)
-        sender.join()
-        while depth(aws, mapping.queue.url):
-            time.sleep(0.1)
+            if len(batches) > SIGKILLS * (kills + 1):
+                kills += kill(random.choice(pollers).worker)
         for poller in pollers:
             poller.stop()
-        processed = [int(line) for line in (Path(folder) / "processed").read_text("utf-8").split()]
+        handled = [int(line) for line in (Path(folder) / "handled").read_text("utf-8").split()]
         dead = dead_letters(aws, str(mapping.queue.dead_letter_url))
     took = time.monotonic() - begin
 
-    numbers = range(messages)
-    good = {number for number in numbers if number % BROKEN}
-    errors = Counter(batch.error for batch in batches if batch.error)
     print(f"{messages:,} messages in {len(batches):,} batches, {messages / took:.0f} a second")
-    print(f"{sum(errors.values())} batches failed as a whole: {dict(errors)}")
-    print(f"{len(good - set(processed))} of {len(good):,} good messages were lost")
-    print(f"{len(processed) - len(set(processed))} times a good message was processed again")
-    print(f"{len(dead)} dead letters of {messages - len(good)} broken messages, {len(dead) - len(set(dead))} twice")
-    expected = sorted(f"broken {number}" for number in numbers if number not in good)
-    if set(processed) != good or sorted(dead) != expected:
-        sys.exit("error: messages were lost, or broken ones did not become dead letters")
+    errors = Counter(batch.error for batch in batches if batch.error)
+    print(f"{errors.total():,} batches failed as a whole: {dict(errors)}\n")
+    if not report(messages, Counter(handled), Counter(dead)):
+        sys.exit("error: messages were lost, or did not become what they should")
 
 
-def kill(worker: Worker) -> None:
-    if worker.process:
+def kind_of(number: int) -> str:
+    place = STEP * number % 100
+    if place in BROKEN:
+        return "broken"
+    return "rejected" if place in REJECTED else "killer" if place in KILLERS else "good"
+
+
+def report(messages: int, handled: Counter[int], dead: Counter[int]) -> bool:
+    """Print a row for each kind of message, and tell whether all became what they should."""
+    numbers = defaultdict[str, list[int]](list)
+    for number in range(messages):
+        numbers[kind_of(number)].append(number)
+    print("| message | sent | handled | most often | dead letters | lost |\n|---|---|---|---|---|---|")
+    for kind in KINDS:
+        of = numbers[kind]
+        done = sum(handled[number] > 0 for number in of)
+        most = max((handled[number] for number in of), default=0)
+        lost = sum(not dead[number] and (kind != "good" or not handled[number]) for number in of)
+        print(f"| {kind} | {len(of):,} | {done:,} | {most} | {sum(dead[number] for number in of):,} | {lost:,} |")
+    return all(
+        (dead[number] > 0) == (kind != "good") and bool(handled[number]) == (kind != "broken")
+        for kind in KINDS
+        for number in numbers[kind]
+    )
+
+
+def with_short_timeout(aws: Aws, mapping: EventSourceMapping, folder: Path) -> EventSourceMapping:
+    """Return the mapping to the function in a folder, whose batches return soon if it is killed."""
+    function = replace(mapping.function, folder=folder, handler="app.handler", timeout=2)
+    aws.client("sqs").set_queue_attributes(QueueUrl=mapping.queue.url, Attributes={"VisibilityTimeout": "12"})
+    return replace(mapping, function=function)
+
+
+def kill(worker: Worker) -> bool:
+    """Kill the process of a worker, if it has one."""
+    if worker.process and worker.process.poll() is None:
         worker.process.kill()
+        return True
+    return False
 
 
 def send(aws: Aws, mapping: EventSourceMapping, messages: int) -> None:
@@ -94,7 +124,7 @@ def send(aws: Aws, mapping: EventSourceMapping, messages: int) -> None:
         while depth(aws, mapping.queue.url) > MOST_IN_QUEUE:
             time.sleep(0.02)
         entries = [
-            {"Id": str(number), "MessageBody": str(number) if number % BROKEN else f"broken {number}"}
+            {"Id": str(number), "MessageBody": f"{number}{'!' if kind_of(number) == 'broken' else ''}"}
             for number in range(start, min(start + 10, messages))
         ]
         sqs.send_message_batch(QueueUrl=mapping.queue.url, Entries=entries)
@@ -104,14 +134,15 @@ def depth(aws: Aws, url: str) -> int:
     return sum(aws.depth(url))
 
 
-def dead_letters(aws: Aws, url: str) -> list[str]:
+def dead_letters(aws: Aws, url: str) -> list[int]:
+    """Return the numbers of the dead letters."""
     sqs: Any = aws.client("sqs")
-    bodies: list[str] = []
+    numbers: list[int] = []
     while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for message in received:
-            bodies.append(message["Body"])
+            numbers.append(int(message["Body"].rstrip("!")))
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return bodies
+    return numbers
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """The fate of messages on the local stack, with real processes: what kills or hangs one is alone in it."""
 
 import json
+import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqskit.aws import EmbeddedAws
+from sqskit.aws import EmbeddedAws, EventSourceMapping
+from sqskit.dead_letter_queue import MOVED_BY_SQS, DeadLetter, DeadLetterQueue
+from sqskit.dead_letters import send_all_back
 from sqskit.poller import Poller
-from sqskit.send import send
 from sqskit.testing import wait_until
 
 from tests.support.projects import Bake, Project
@@ -26,19 +29,28 @@ def handle(message: NewMessage, delivery: Delivery) -> None:
         time.sleep(60)
     if message.order_id.startswith("fails"):
         raise TimeoutError
+    if message.order_id.startswith("later"):
+        raise RetryLater(1, "not yet " * 20)
     if message.order_id.startswith("rejects"):
         raise Reject("unknown tenant")
 """
 
+# An entry point that accepts every body.
+FIXED = """
+def handler(event, context):
+    for record in event["Records"]:
+        with open({log!r}, "a") as log:
+            print(ascii(record["body"]), file=log)
+"""
 
-@pytest.fixture
-def project(bake: Bake, tmp_path: Path) -> Project:
-    """Return a project with a short timeout and a fast backoff, whose `handle` notes what it is called with."""
-    project = bake().copied(tmp_path)
+
+def prepared(project: Project, folder: Path) -> Project:
+    """Copy a project, with a short timeout, a fast backoff, and a `handle` that notes what it is called with."""
+    project = project.copied(folder)
     module = project.path / "lambdas/shared/new_message.py"
     head = module.read_text("utf-8").partition("\n\n\ndef handle(")[0]
-    imports = "import os\nimport time\n\nfrom shared.delivery import Delivery, Reject\n"
-    module.write_text(imports + head + HANDLE.format(log=str(tmp_path / "handled")), "utf-8")
+    imports = "import os\nimport time\n\nfrom shared.delivery import Delivery, Reject, RetryLater\n"
+    module.write_text(imports + head + HANDLE.format(log=str(folder / "handled")), "utf-8")
     app = project.path / "lambdas/new_message_processor/app.py"
     source = app.read_text("utf-8").replace("import batch_handler", "import Backoff, batch_handler")
     app.write_text(source.replace("handle)", "handle, backoff=Backoff(first=1, factor=1))"), "utf-8")
@@ -48,52 +60,93 @@ def project(bake: Bake, tmp_path: Path) -> Project:
     return project
 
 
+@pytest.fixture
+def project(bake: Bake, tmp_path: Path) -> Project:
+    return prepared(bake(), tmp_path)
+
+
+class Stack:
+    """The stack of a project while it runs."""
+
+    def __init__(self, aws: EmbeddedAws, mapping: EventSourceMapping) -> None:
+        self.aws = aws
+        self.queue = mapping.queue
+        self.dead_letters = DeadLetterQueue(aws.client("sqs"), str(mapping.queue.dead_letter_url))
+
+    def finished(self) -> dict[str, DeadLetter]:
+        """Wait until the queue is empty, and return the dead letters by their bodies."""
+        wait_until(lambda: self.aws.depth(self.queue.url) == (0, 0))
+        with self.dead_letters as queue:
+            return {letter.body: letter for letter in queue.letters()}
+
+
 @contextmanager
-def played(project: Project, orders: list[str]) -> Iterator[Callable[[], dict[str, dict[str, str]]]]:
-    """Send orders to the stack, and yield a function that returns the dead letters when all is over."""
+def played(project: Project, bodies: list[str], **attributes: Any) -> Iterator[Stack]:
+    """Send messages to the stack, each in a group of its own if it has groups."""
     with EmbeddedAws() as aws:
         (mapping,) = aws.deploy(project.path / "template.yaml")
-        for order in orders:
-            send(aws, mapping.queue, json.dumps({"orderId": order}))
+        for body in bodies:
+            fifo = {"MessageGroupId": str(uuid.uuid4()), "MessageDeduplicationId": str(uuid.uuid4())}
+            aws.client("sqs").send_message(
+                QueueUrl=mapping.queue.url,
+                MessageBody=body,
+                MessageAttributes=attributes,
+                **(fifo if mapping.queue.is_fifo else {}),
+            )
         poller = Poller(aws, mapping, report=lambda batch: None)
         poller.prepare()
         poller.start()
-
-        def dead() -> dict[str, dict[str, str]]:
-            wait_until(lambda: aws.depth(mapping.queue.url) == (0, 0))
-            found: dict[str, dict[str, str]] = {}
-            sqs = aws.client("sqs")
-            while messages := sqs.receive_message(
-                QueueUrl=mapping.queue.dead_letter_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-            ).get("Messages"):
-                for message in messages:
-                    reason = {name: each["StringValue"] for name, each in message.get("MessageAttributes", {}).items()}
-                    found[json.loads(message["Body"])["orderId"]] = reason
-            return found
-
         try:
-            yield dead
+            yield Stack(aws, mapping)
         finally:
             poller.stop()
+
+
+def order(order_id: str) -> str:
+    return json.dumps({"orderId": order_id})
 
 
 @pytest.mark.parametrize("bad", [["kills"], ["hangs"], ["kills-1", "kills-2"]], ids=" ".join)
 def test_only_killers_become_dead_letters(project: Project, bad: list[str], tmp_path: Path, patience: None) -> None:
     good = [f"good-{n}" for n in range(10 - len(bad))]
-    with played(project, [*good[:4], *bad, *good[4:]]) as dead:
-        assert dead() == {each: {} for each in bad}
+    with played(project, [order(each) for each in [*good[:4], *bad, *good[4:]]]) as stack:
+        dead = stack.finished()
+    assert {body: letter.reason for body, letter in dead.items()} == {order(each): MOVED_BY_SQS for each in bad}
     handled = Counter((tmp_path / "handled").read_text().split())
     assert set(handled) == {*good, *bad}
     assert all(handled[each] <= 1 + len(bad) for each in good)
 
 
-def test_dead_letters_say_why(project: Project, patience: None) -> None:
-    with played(project, ["good", "fails", "rejects"]) as dead:
-        found = dead()
-    assert set(found) == {"fails", "rejects"}
-    assert found["fails"]["errorType"] == found["fails"]["errorMessage"] == "TimeoutError"
-    assert (found["fails"]["receiveCount"], found["rejects"]["receiveCount"]) == ("5", "1")
-    assert found["rejects"]["errorMessage"] == "unknown tenant"
+@pytest.mark.parametrize("queue_type", ["standard", "fifo"])
+def test_every_dead_letter_is_as_it_was_sent_and_succeeds_later(
+    bake: Bake, queue_type: str, tmp_path: Path, patience: None
+) -> None:
+    project = prepared(bake(queue_type=queue_type), tmp_path)
+    attributes = {
+        "tenant": {"DataType": "String.name", "StringValue": "Zoë \U0001f600"},
+        "n": {"DataType": "Number", "StringValue": "7"},
+        "bytes": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
+    }
+    reasons = {
+        ' {"orderId": "fails"}\r\n': "TimeoutError",
+        '{"orderId": "later", "more": "\\ud83d\\ude00 \U0001f600 \u2028"}': f"RetryLater: {'not yet ' * 20}",
+        '{"orderId": "rejects"}\t': "Reject: unknown tenant",
+        '{"orderId": 1}': "CannotDeserialize: Expected `str`, got `int` - at `$.orderId`",
+        '{"orderId": "caf\u00e9': "CannotDeserialize: Input data was truncated - at `$`",
+        '{"orderId":  "kills"}': MOVED_BY_SQS,
+    }
+    with played(project, list(reasons), **attributes) as stack:
+        dead = stack.finished()
+        assert {body: letter.reason for body, letter in dead.items()} == reasons
+        for letter in dead.values():
+            assert {name: letter.attributes[name] for name in attributes} == attributes
+            assert letter.added("originalMessageId") != letter.own_id
+
+        app = project.path / "lambdas/new_message_processor/app.py"
+        app.write_text(FIXED.format(log=str(tmp_path / "fixed")), "utf-8")
+        assert send_all_back(stack.dead_letters) == len(reasons)
+        assert stack.finished() == {}
+    assert Counter((tmp_path / "fixed").read_text("utf-8").splitlines()) == Counter(map(ascii, reasons))
 
 
 @pytest.fixture

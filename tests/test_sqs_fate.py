@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shared.delivery import Delivery, Reject, RetryLater
 from sqs import Backoff, batch_handler
 
+from local_extensions.questions import timeout
 from tests.support.sqs_model import Model, model
 
 GOOD, FAILS, REJECTS, KILLS, HANGS = "good", "fails", "rejects", "kills", "hangs"
@@ -201,6 +202,26 @@ def test_rest_of_a_group_goes_on_when_its_head_leaves_the_queue() -> None:
     sqs, run = play([FAILS, GOOD, GOOD], "aaa", [6, 0, 0], asynchronous=False)
     assert run.calls == ["id-0", "id-1", "id-2"]
     assert sqs.dead == {"id-0": "no"}
+
+
+@pytest.mark.parametrize("batch_size", [1, 10, 100, 1_000, 10_000])
+def test_full_batch_of_20_ms_for_each_message_fits_into_its_timeout(batch_size: int) -> None:
+    seconds = timeout({"batch_size": batch_size})
+    handled = list[str]()
+    with model() as sqs:
+
+        def handle(message: str, delivery: Delivery) -> None:
+            sqs.clock.now += 0.02
+            handled.append(delivery.message_id)
+
+        sqs.batch_size = batch_size
+        sqs.visibility_timeout = 6 * seconds
+        sqs.send(['"x"'] * max(100, batch_size))
+        handler = batch_handler(str, handle)
+        while sqs.invoke(handler, seconds):
+            pass
+    assert len(handled) == len(set(handled)) == max(100, batch_size)
+    assert sqs.dead == {}
 
 
 def test_retry_later_waits_as_long_as_it_says() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from moto.cloudformation.parsing import get_model_map
 from moto.server import ThreadedMotoServer
 from moto.sqs.models import Queue, SQSBackend
+from moto.sqs.responses import SQSResponse
 
 
 def busy_groups(queue: Queue) -> set[str]:
@@ -31,22 +32,32 @@ def busy_groups(queue: Queue) -> set[str]:
     }
 
 
+def call_action(request: SQSResponse) -> Any:
+    """Serve one request at a time: in moto, two at once can lose a message, or deliver it twice."""
+    if request._get_action() == "ReceiveMessage":  # it may wait for a message
+        return call_any_action(request)
+    with serving:
+        return call_any_action(request)
+
+
 def receive_message(backend: SQSBackend, name: str, count: int, wait: int, *more: Any) -> Any:
-    """Receive messages one call at a time: in moto, two at once can return the same ones."""
+    """Receive messages, and let other requests be served while there is none."""
     until = time.monotonic() + wait
     while True:
-        with receiving:
+        with serving:
             messages = receive_at_once(backend, name, count, 0, *more)
         if messages or time.monotonic() >= until:
             return messages
         time.sleep(0.02)
 
 
-receiving = threading.Lock()
+serving = threading.Lock()
+call_any_action = SQSResponse.call_action
 receive_at_once = SQSBackend.receive_message
 
 
 def main() -> None:
+    SQSResponse.call_action = call_action  # type: ignore[assignment, method-assign]
     SQSBackend.receive_message = receive_message  # type: ignore[assignment, method-assign]
     Queue.pending_message_groups = property(busy_groups)  # type: ignore[assignment, method-assign]
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # otherwise it logs each request

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from local_extensions import questions
+from local_extensions import answers, questions
 from local_extensions.output import json_schema, python
 from local_extensions.output.example import sqs_event
 
@@ -60,6 +60,7 @@ class TemplateFilters(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        answers.leave_unrendered(environment)
         filters: dict[str, Callable[..., Any]] = {
             "check": questions.check,
             "check_all": questions.check_all,

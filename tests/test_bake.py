@@ -135,7 +135,7 @@ def test_every_file_looks_written_by_hand(project: Project) -> None:
         assert not text.endswith("\n\n"), name
         assert "\n\n\n\n" not in text, name
         assert not re.search(r"[ \t]\n|\r", text), name
-        assert not re.search(r"\{\{|\{%|\{#|cookiecutter", re.sub(r"\{\{ 7\*7 }}|\$\{\{ vars", "", text)), name
+        assert not re.search(r"\{\{|\{%|\{#|cookiecutter", re.sub(r"\{\{ 7\*7 }}|\$\{\{ (vars|github)", "", text)), name
 
 
 def test_project_name_appears_as_typed(project: Project) -> None:
@@ -277,8 +277,22 @@ def test_sam_builds_a_complete_artifact(project: Project, request: pytest.Fixtur
 @with_cases("ci", "sam_builder")
 def test_github_accepts_the_workflow(project: Project) -> None:
     if project.answers["ci"] == "github":
-        check = ("check-jsonschema", "--builtin-schema", "vendor.github-workflows")
-        project.run("uvx", "--quiet", "--from", "check-jsonschema==0.39.0", *check, ".github/workflows/ci.yml")
+        check = ("uvx", "--quiet", "--from", "check-jsonschema==0.39.0", "check-jsonschema", "--builtin-schema")
+        project.run(*check, "vendor.github-workflows", ".github/workflows/ci.yml")
+
+
+@with_cases("ci", "sam_builder")
+def test_build_never_sees_the_credentials_of_aws(project: Project) -> None:
+    if project.answers["ci"] == "github":
+        workflow = yaml.safe_load((project.path / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+        assert workflow["permissions"] == {"contents": "read"}
+        assert "permissions" not in workflow["jobs"]["check"]
+        steps = [step.get("run") or step["uses"].split("@")[0] for step in workflow["jobs"]["deploy"]["steps"]]
+        assert [step.split(" --")[0] for step in steps[-3:]] == [
+            "sam build",
+            "aws-actions/configure-aws-credentials",
+            "sam deploy",
+        ]
 
 
 # --- the template ------------------------------------------------------------------------------

@@ -1,16 +1,31 @@
-"""The workflow, the demo and the benchmark of this repository."""
+"""The workflows, the demo and the benchmark of this repository."""
 
+import re
 import sys
 
 import pytest
 
-from tests.support.projects import ROOT, linux, posix, run
+from tests.support.projects import ROOT, TEMPLATE, linux, posix, run
+
+
+def test_workflows_here_and_in_the_template_pin_the_same_actions() -> None:
+    pins: dict[str, set[str]] = {}
+    for folder in (ROOT, TEMPLATE):
+        for workflow in (folder / ".github" / "workflows").iterdir():
+            for line in workflow.read_text("utf-8").splitlines():
+                if "uses:" in line:
+                    action = re.fullmatch(r" *(?:- )?uses: ([\w./-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)", line)
+                    assert action, f"write `uses: action@commit # version`: {line.strip()}"
+                    pins.setdefault(action[1], set()).add(action[2])
+    assert {"actions/checkout", "actions/setup-python", "astral-sh/setup-uv"} <= set(pins)
+    assert [action for action, versions in pins.items() if len(versions) > 1] == []
 
 
 @pytest.mark.slow
-def test_github_accepts_our_own_workflow() -> None:
-    check = ("check-jsonschema", "--builtin-schema", "vendor.github-workflows")
-    done = run("uvx", "--quiet", "--from", "check-jsonschema==0.39.0", *check, ".github/workflows/ci.yml", cwd=ROOT)
+@pytest.mark.parametrize(("kind", "file"), [("github-workflows", "workflows/ci.yml")])
+def test_github_accepts_our_own_workflow(kind: str, file: str) -> None:
+    check = ("check-jsonschema", "--builtin-schema", f"vendor.{kind}", f".github/{file}")
+    done = run("uvx", "--quiet", "--from", "check-jsonschema==0.39.0", *check, cwd=ROOT)
     assert done.returncode == 0, done.stdout
 
 

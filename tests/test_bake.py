@@ -68,7 +68,7 @@ def expected_files(module: str, ci: str) -> list[str]:
     return sorted(
         [
             *literal_files(),
-            *([".github/workflows/ci.yml"] if ci == "github" else []),
+            *([".github/dependabot.yml", ".github/workflows/ci.yml"] if ci == "github" else []),
             ".gitignore",
             "Makefile",
             "README.md",
@@ -279,6 +279,7 @@ def test_github_accepts_the_workflow(project: Project) -> None:
     if project.answers["ci"] == "github":
         check = ("uvx", "--quiet", "--from", "check-jsonschema==0.39.0", "check-jsonschema", "--builtin-schema")
         project.run(*check, "vendor.github-workflows", ".github/workflows/ci.yml")
+        project.run(*check, "vendor.dependabot", ".github/dependabot.yml")
 
 
 @with_cases("ci", "sam_builder")

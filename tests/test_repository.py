@@ -1,9 +1,11 @@
-"""The workflows, the demo and the benchmark of this repository."""
+"""The workflows, the pinned versions, the demo and the benchmark of this repository."""
 
 import re
 import sys
+import tomllib
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.support.projects import ROOT, TEMPLATE, linux, posix, run
 
@@ -21,8 +23,15 @@ def test_workflows_here_and_in_the_template_pin_the_same_actions() -> None:
     assert [action for action, versions in pins.items() if len(versions) > 1] == []
 
 
+def test_lock_has_the_versions_of_the_development_group() -> None:
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["dev"]
+    wanted = {(each.name, each.specifier) for each in map(Requirement, group)}
+    lines = (ROOT / "requirements-dev.txt").read_text("utf-8").splitlines()
+    assert wanted <= {(each.name, each.specifier) for each in map(Requirement, lines)}, "run `make lock`"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "file"), [("github-workflows", "workflows/ci.yml")])
+@pytest.mark.parametrize(("kind", "file"), [("github-workflows", "workflows/ci.yml"), ("dependabot", "dependabot.yml")])
 def test_github_accepts_our_own_workflow(kind: str, file: str) -> None:
     check = ("check-jsonschema", "--builtin-schema", f"vendor.{kind}", f".github/{file}")
     done = run("uvx", "--quiet", "--from", "check-jsonschema==0.39.0", *check, cwd=ROOT)

@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ROOMS := "{{cookiecutter.project_slug}}/lambdas/sqs" "{{cookiecutter.project_slug}}/lambdas/shared/delivery.py" "{{cookiecutter.project_slug}}/tools"
 SQSKIT := "{{cookiecutter.project_slug}}/tools/sqskit"
+GITHUB := .github examples/order-events/.github
 
 .PHONY: help demo test test-all quick lint bench picture examples lock clean
 
@@ -23,12 +24,13 @@ quick: lint ## lint, and the tests that start no other tool: under a minute
 	$(BIN)/pytest -n 2 -m "not slow and not wide"
 
 # The rooms of the generated project that contain no Jinja are linted in place, by its own rules.
-lint: .venv/ready ## check style, format and types
+lint: .venv/ready ## check style, format, types and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check --config examples/order-events/pyproject.toml --config 'lint.isort.known-first-party = ["shared"]' $(ROOMS)
 	$(BIN)/ruff format --check --config examples/order-events/pyproject.toml $(ROOMS)
 	$(BIN)/mypy
+	$(BIN)/zizmor --quiet --offline --strict-collection $(GITHUB)
 
 bench: .venv/bench/ready ## measure the generated project beside Powertools
 	@$(BIN)/python -m benchmarks.bench

@@ -283,6 +283,12 @@ def test_github_accepts_the_workflow(project: Project) -> None:
 
 
 @with_cases("ci", "sam_builder")
+def test_workflow_is_safe(project: Project) -> None:
+    if project.answers["ci"] == "github":
+        project.run("zizmor", "--quiet", "--offline", "--strict-collection", ".github")
+
+
+@with_cases("ci", "sam_builder")
 def test_build_never_sees_the_credentials_of_aws(project: Project) -> None:
     if project.answers["ci"] == "github":
         workflow = yaml.safe_load((project.path / ".github" / "workflows" / "ci.yml").read_text("utf-8"))

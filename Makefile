@@ -24,6 +24,7 @@ quick: lint ## lint, and the tests that start no other tool: under a minute
 	$(BIN)/pytest -n 2 -m "not slow and not wide"
 
 # The rooms of the generated project that contain no Jinja are linted in place, by its own rules.
+# jactionlint is a fork of actionlint. Its package contains the program; that of actionlint downloads it from GitHub.
 lint: .venv/ready ## check style, format, types and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -31,6 +32,7 @@ lint: .venv/ready ## check style, format, types and workflows
 	$(BIN)/ruff format --check --config examples/order-events/pyproject.toml $(ROOMS)
 	$(BIN)/mypy
 	$(BIN)/zizmor --quiet --offline --strict-collection $(GITHUB)
+	$(BIN)/jactionlint --no-online --shellcheck= --pyflakes= $(foreach each,$(GITHUB),$(each)/workflows/ci.yml $(each)/dependabot.yml)
 
 bench: .venv/bench/ready ## measure the generated project beside Powertools
 	@$(BIN)/python -m benchmarks.bench

@@ -286,6 +286,8 @@ def test_github_accepts_the_workflow(project: Project) -> None:
 def test_workflow_is_safe(project: Project) -> None:
     if project.answers["ci"] == "github":
         project.run("zizmor", "--quiet", "--offline", "--strict-collection", ".github")
+        files = (".github/workflows/ci.yml", ".github/dependabot.yml")
+        project.run("jactionlint", "--no-online", "--shellcheck=", "--pyflakes=", *files)
 
 
 @with_cases("ci", "sam_builder")

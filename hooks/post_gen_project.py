@@ -8,13 +8,14 @@ with suppress(OSError):
     Path(".github/workflows").rmdir()
     Path(".github").rmdir()
 
+FOLDER = {{ cookiecutter | folder | json }}
 BUILDER = "{{ 'uv' if cookiecutter.sam_builder == 'uv' else cookiecutter.runtime ~ ' with pip' }}"
 
 print(f"""
 {Path.cwd().name} is ready. Next steps:
 
-    cd {Path.cwd().name}
-    make local                # run the stack on this machine; needs uv
+    cd {FOLDER}
+    make local                # run the stack on this machine, until you press Ctrl-C; needs uv
     make test                 # run its tests
     sam build && sam deploy   # deploy it to your AWS account; needs the SAM CLI and {BUILDER}
 

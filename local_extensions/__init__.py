@@ -66,6 +66,7 @@ class TemplateFilters(Extension):
             "check_all": questions.check_all,
             "definitions": python.definitions,
             "example": _example,
+            "folder": questions.folder,
             "identifier": python.identifier,
             "imports": python.imports,
             "json": _json,

@@ -2,7 +2,10 @@
 
 import os
 import select
+import shlex
 import sys
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -10,6 +13,9 @@ from cookiecutter.prompt import read_user_variable, render_variable
 
 # A terminal cuts off a longer line. Linux has room for 4,096 characters, macOS for 1,024, the line break included.
 LONGEST_LINE = 1023 if sys.platform == "darwin" else 4095
+
+# Later, cookiecutter changes the working directory.
+_HERE = Path.cwd()
 
 # A paste arrives at once; a person needs longer for the next line.
 _SECONDS_OF_A_PASTE = 0.1
@@ -27,6 +33,20 @@ def replayed() -> dict[str, Any]:
     """Return the answers of the replay file, from which cookiecutter takes those that it does not ask for."""
     frame = _caller("cookiecutter")
     return dict(frame.f_locals.get("context_from_replayfile", {}).get("cookiecutter", {})) if frame else {}
+
+
+def folder_exists(slug: str) -> bool:
+    """Tell whether the folder of a project exists and cookiecutter would refuse to write into it."""
+    frame = _caller("cookiecutter")
+    known = frame.f_locals if frame else {}
+    return not known.get("overwrite_if_exists", True) and Path(known["output_dir"], slug).exists()
+
+
+def path_from_here(path: Path) -> str:
+    """Return a path for a shell, as seen from where cookiecutter was started."""
+    with suppress(ValueError):  # it is on another drive
+        path = Path(os.path.relpath(path, _HERE))
+    return shlex.quote(path.as_posix())
 
 
 def _caller(name: str) -> FrameType | None:

@@ -82,6 +82,11 @@ def _known(answers: Mapping[str, Any]) -> dict[str, Any]:
     return {**asking.replayed(), **answers}
 
 
+def folder(answers: Mapping[str, Any]) -> str:
+    """Return the path of the project for a shell, from where cookiecutter was started."""
+    return asking.path_from_here(Path(answers.get("_output_dir", "."), answers["project_slug"]))
+
+
 def timeout(answers: Mapping[str, Any]) -> int:
     """Return the function's timeout in seconds: 30 ms for each message of a full batch, and at least 10 s."""
     return max(10, math.ceil(int(answers["batch_size"]) * 0.03))
@@ -187,7 +192,7 @@ def check(answers: MutableMapping[str, Any], question: str) -> str:
         return ""
     prompt = asking.prompt()
     if not prompt or question not in answers:  # an answer of a replay file was not asked for
-        _refuse(_faults(known, question))
+        _refuse(_faults_before_files(known, question))
         return ""
     typed = str(answers[question])
     while faults := _typed_faults(answers, question, asking.lines_of(typed)):
@@ -205,7 +210,7 @@ def _typed_faults(answers: MutableMapping[str, Any], question: str, lines: list[
     if any(map(asking.is_cut_off, lines)):
         limit = f"the terminal cuts off a line after {asking.LONGEST_LINE} characters"
         return [f'{question}: {limit}; give the answer on the command line, as in {question}="$(cat FILE)"']
-    return _faults(_known(answers), question)
+    return _faults_before_files(_known(answers), question)
 
 
 def check_all(answers: Mapping[str, Any]) -> str:
@@ -223,6 +228,14 @@ def check_all(answers: Mapping[str, Any]) -> str:
         faults.append(f"__message_module: {given} does not match message_name; use {module}")
     _refuse(faults)
     return ""
+
+
+def _faults_before_files(answers: Mapping[str, Any], question: str) -> list[str]:
+    """Return the faults of an answer while there is no file of the project yet."""
+    faults = _faults(answers, question)
+    if not faults and question == "project_slug" and asking.folder_exists(answers[question]):
+        faults = [f"project_slug: the folder {quoted(answers[question])} already exists; use another name"]
+    return faults
 
 
 def _faults(answers: Mapping[str, Any], question: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,24 @@ def test_replay_file_without_a_newer_question_works(tmp_path: Path) -> None:
     done = run("cookiecutter", str(ROOT), "--replay-file", str(older), cwd=tmp_path, stdin="7\n")
     assert done.returncode == 0, done.stdout
     assert "BatchSize: 7" in (tmp_path / "orders" / "template.yaml").read_text("utf-8")
+
+
+def test_folder_that_exists_is_reported_before_the_other_questions(tmp_path: Path) -> None:
+    (tmp_path / "out" / "order-events").mkdir(parents=True)
+    command = ("cookiecutter", str(ROOT), "--default-config", "--output-dir", "out")
+    line = "project_slug: the folder 'order-events' already exists; use another name\n"
+    done = run(*command, "--no-input", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, line)
+    typed = run(*command, cwd=tmp_path, stdin="\n\n")
+    assert typed.returncode == 1
+    assert typed.stdout.endswith(line)
+    assert "[3/" not in typed.stdout, "asked on"
+    assert not list((tmp_path / "out" / "order-events").iterdir())
+    assert run(*command, "--no-input", "--overwrite-if-exists", cwd=tmp_path).returncode == 0
+
+
+def test_next_step_finds_the_project_from_here(tmp_path: Path) -> None:
+    out = "Zoë's projects"
+    done = run("cookiecutter", str(ROOT), "--no-input", "--default-config", "--output-dir", out, cwd=tmp_path)
+    (step,) = (line.strip() for line in done.stdout.splitlines() if line.startswith("    cd "))
+    assert Path(shlex.split(step)[1]) == Path(out, "order-events")

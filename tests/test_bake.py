@@ -68,6 +68,8 @@ def expected_files(module: str, ci: str) -> list[str]:
     return sorted(
         [
             *literal_files(),
+            "lambdas/shared/__init__.py",
+            f"lambdas/{module}_processor/__init__.py",
             *([".github/dependabot.yml", ".github/workflows/ci.yml"] if ci == "github" else []),
             ".gitignore",
             "Makefile",
@@ -206,11 +208,15 @@ def test_own_tests_on_the_local_stack_pass(project: Project, python: dict[str, s
 
 @pytest.mark.slow
 @posix
-def test_make_test_and_make_lint_work_for_the_owner(bake: Bake) -> None:
+def test_make_test_and_make_lint_work_for_the_owner(bake: Bake, tmp_path: Path) -> None:
     project = bake(runtime=RUNTIME, project_slug="pytest")
     project.run("make", "build")  # its output is not linted
     assert "Success: no issues found" in project.run("make", "lint")
-    assert re.search(r"=+ \d+ passed", project.run("make", "test", "ARGS=-m 'not local'"))
+    for name in ("new_message_processor", "shared", "sqs"):  # packages that are not the project's
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    tests = project.run("make", "test", "ARGS=-m 'not local'", PYTHONPATH=str(tmp_path))
+    assert re.search(r"=+ \d+ passed", tests)
 
 
 BOTO3 = """

@@ -121,6 +121,20 @@ def test_non_sqs_event_is_an_error(function: LambdaFunction) -> None:
     assert function.invoke(orders("a")) == ("response", failures())
 
 
+@pytest.mark.parametrize("safe", ["", "1"])
+def test_layer_cannot_take_the_place_of_a_package(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, safe: str
+) -> None:
+    layer = tmp_path / "layer"
+    for name in ("new_message_processor", "shared", "sqs"):
+        (layer / name).mkdir(parents=True)
+        (layer / name / "__init__.py").write_text("raise ImportError('the layer was imported')\n", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", f"{artifact}:{layer}")  # the order in Lambda
+    monkeypatch.setenv("PYTHONSAFEPATH", safe)
+    with LambdaFunction(artifact, "new_message_processor.app.handler", output=tmp_path / "output") as function:
+        assert function.invoke(orders("a", 7)) == ("response", failures("id-1"))
+
+
 def test_client_runs_this_python(artifact: Path) -> None:
     (binary,) = artifact.rglob("*.so")
     assert "cpython-{}{}-".format(*sys.version_info) in binary.name

@@ -288,7 +288,8 @@ def add_second_processor(project: Project) -> None:
     """Follow the recipe of the README to the letter."""
     (module,) = (block for block in blocks(project, "python") if block.startswith("# lambdas/"))
     path, _, source = module.removeprefix("# ").partition("\n")
-    (project.path / path).parent.mkdir()
+    copy, contract = (block for block in blocks(project, "sh") if block.startswith("cp "))
+    project.run("bash", "-euo", "pipefail", "-c", copy)
     (project.path / path).write_text(source, "utf-8")
 
     readme = (project.path / "README.md").read_text("utf-8")
@@ -312,8 +313,7 @@ def add_second_processor(project: Project) -> None:
     outputs = re.findall(rf"^  {prefix}\w+:\n    Value: .+\n", text, re.MULTILINE)
     template.write_text(text.replace("Outputs:\n", "Outputs:\n" + renamed("".join(outputs))), "utf-8")
 
-    (recipe,) = (block for block in blocks(project, "sh") if block.startswith("cp "))
-    project.run("bash", "-euo", "pipefail", "-c", recipe)
+    project.run("bash", "-euo", "pipefail", "-c", contract)
 
 
 def test_second_processor(

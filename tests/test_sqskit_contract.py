@@ -126,7 +126,7 @@ def test_missing_template_is_one_line(tmp_path: Path) -> None:
 
 
 def test_variables_of_the_function_are_set_and_aws_is_out_of_reach(project: Project) -> None:
-    count = "MAX_RECEIVE_COUNT: 5"
+    count = "MAX_RECEIVE_COUNT: 7"
     variables = f"{count}\n          TABLE: !Ref NewMessageQueue\n          LEVEL: 5 #"
     edit(project, "template.yaml", count, variables)
     check = (

@@ -13,10 +13,16 @@ SETTINGS = batch_handler(int, lambda number: None).settings
 MAPPING = "NewMessageProcessorFunctionNewMessageQueue"
 QUEUE = "NewMessageQueue"
 ROLE = "NewMessageProcessorRole"
+FUNCTION = "NewMessageProcessorFunction"
 
 REASON = "6 x the function's timeout, plus the batching window"
 TOO_SHORT = f"{MAPPING}: the queue's VisibilityTimeout must be at least {{}}: {REASON}"
 NOT_REPORTED = f"{MAPPING}: FunctionResponseTypes must be [ReportBatchItemFailures]"
+TOO_FEW = "maxReceiveCount must be at least 3, because throttled receives count; AWS advises 5"
+NOT_ALLOWED = f"{QUEUE}: the RedriveAllowPolicy of the dead-letter queue does not name it"
+REPLACED = "without UpdateReplacePolicy: Retain, a new name deletes what is in it"
+NOT_READ = "because the metrics are read from the log"
+IN_MAPPING = "FunctionResponseTypes:"
 MIXED = f"{QUEUE}: a FIFO queue needs a FIFO dead-letter queue, a standard queue a standard one"
 
 
@@ -50,22 +56,23 @@ def test_generated_template_breaks_no_rule(bake: Bake, queue_type: str) -> None:
         ("standard", "Period: 1209600", "Period: 345600",
          f"{QUEUE}: the dead-letter queue must keep messages longer than the queue"),
         ("standard",
-         "RedrivePolicy:\n        deadLetterTargetArn: !GetAtt NewMessageDLQ.Arn\n        maxReceiveCount: 5", "",
+         "RedrivePolicy:\n        deadLetterTargetArn: !GetAtt NewMessageDLQ.Arn\n        maxReceiveCount: 7", "",
          f"{MAPPING}: its queue needs a dead-letter queue"),
         ("fifo", "-NewMessageQueue.fifo", "-NewMessageQueue", f"{QUEUE}: the name of a FIFO queue must end in .fifo"),
         ("standard", "      Policies:",
          "      ManagedPolicyArns: [arn:aws:iam::aws:policy/AdministratorAccess]\n      Policies:",
          f"{ROLE}: its managed policy covers every queue of the account"),
-        ("standard", "maxReceiveCount: 5", "maxReceiveCount: 0", f"{QUEUE}: maxReceiveCount must be at least 1"),
+        ("standard", "maxReceiveCount: 7", "maxReceiveCount: 0", f"{QUEUE}: {TOO_FEW}"),
+        ("standard", "maxReceiveCount: 7", "maxReceiveCount: 2", f"{QUEUE}: {TOO_FEW}"),
         ("standard", "FunctionResponseTypes: [ReportBatchItemFailures]", "", NOT_REPORTED),
         ("standard", "[ReportBatchItemFailures]", "[ReportBatchItemFailure]", NOT_REPORTED),
         ("standard", "# to retry a message later\n                Resource: !GetAtt NewMessageQueue.Arn",
          '\n                Resource: "*"', f"{ROLE}: it may use every queue of the account"),
-        ("standard", "MAX_RECEIVE_COUNT: 5", "MAX_RECEIVE_COUNT: 4",
-         f"{MAPPING}: MAX_RECEIVE_COUNT of the function is 4, maxReceiveCount 5"),
+        ("standard", "MAX_RECEIVE_COUNT: 7", "MAX_RECEIVE_COUNT: 4",
+         f"{MAPPING}: MAX_RECEIVE_COUNT of the function is 4, maxReceiveCount 7"),
         ("standard", "MessageRetentionPeriod: 345600", "MessageRetentionPeriod: 3600",
-         f"{MAPPING}: the waits between 5 receives, 2550 s, must be less than half of the queue's "
-         "MessageRetentionPeriod"),
+         f"{MAPPING}: the 7 tries of a message can take 10170 s; the queue's MessageRetentionPeriod must be more than "
+         "twice as long"),
         ("standard", "Role: !GetAtt NewMessageProcessorRole.Arn", "",
          f"{MAPPING.removesuffix(QUEUE)}Role: its managed policy covers every queue of the account"),
         ("fifo", "DLQ.fifo\n      FifoQueue: true", "DLQ.fifo", MIXED),
@@ -73,6 +80,51 @@ def test_generated_template_breaks_no_rule(bake: Bake, queue_type: str) -> None:
          "FailedMessagesAlarm: no metric filter makes the metric ParseFailures"),
         ("standard", '"${AWS::StackName}", "MessagesReceived"', '"${AWS::StackName}", "Received"',
          "Dashboard: no metric filter makes the metric Received"),
+        # Messages that are deleted, or never read
+        ("standard", IN_MAPPING,
+         f"FilterCriteria: {{Filters: [{{Pattern: '{{\"body\": {{}}}}'}}]}}\n            {IN_MAPPING}",
+         f"{MAPPING}: FilterCriteria must go: Lambda deletes the messages that do not match"),
+        ("fifo", IN_MAPPING, f"Enabled: false\n            {IN_MAPPING}",
+         f"{MAPPING}: Enabled must be true: nobody else reads the queue"),
+        ("standard", "    UpdateReplacePolicy: Retain #", "    #", f"{QUEUE}: {REPLACED}"),
+        ("fifo", "UpdateReplacePolicy: Retain\n", "UpdateReplacePolicy: Delete\n", f"NewMessageDLQ: {REPLACED}"),
+        ("standard", "Resources:\n", "Resources:\n  Orders: {Type: AWS::DynamoDB::Table, Properties: {}}\n",
+         f"Orders: {REPLACED}"),
+        ("standard", "TargetArn: !GetAtt NewMessageDLQ.Arn", "TargetArn: !GetAtt NewMessageQueue.Arn",
+         f"{QUEUE}: it is its own dead-letter queue"),
+        ("standard", "-NewMessageQueue\n\n", "-OtherQueue\n\n", NOT_ALLOWED),
+        ("fifo", "redrivePermission: byQueue", "redrivePermission: denyAll", NOT_ALLOWED),
+        # Tries that are used up
+        ("standard", "MemorySize: 256", "MemorySize: 256\n      ReservedConcurrentExecutions: 9",
+         f"{FUNCTION}: ReservedConcurrentExecutions is 9, but MaximumConcurrency allows 10 batches; throttled receives "
+         "count as tries"),
+        # Permissions that are missing
+        *(("standard", f"                  - sqs:{action}", "                  - logs:CreateLogStream",
+           f"{ROLE}: it lacks sqs:{action} on {QUEUE}")
+          for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility")),
+        ("fifo", "Action: sqs:SendMessage", "Action: sqs:ReceiveMessage",
+         f"{ROLE}: it lacks sqs:SendMessage on NewMessageDLQ"),
+        ("standard", "succeed\n                Resource: !GetAtt NewMessageDLQ.Arn",
+         "succeed\n                Resource: !GetAtt NewMessageQueue.Arn",
+         f"{ROLE}: it lacks sqs:SendMessage on NewMessageDLQ"),
+        ("standard", "DEAD_LETTER_QUEUE_URL: !Ref NewMessageDLQ", "DEAD_LETTER_QUEUE_URL: !Ref NewMessageQueue",
+         f"{MAPPING}: the function's variable DEAD_LETTER_QUEUE_URL must be !Ref NewMessageDLQ"),
+        ("standard", "          QUEUE_URL: !Ref NewMessageQueue\n", "",
+         f"{MAPPING}: the function's variable QUEUE_URL must be !Ref NewMessageQueue"),
+        # Metrics that show nothing
+        ("standard", "LogFormat: JSON", "LogFormat: Text", f"{FUNCTION}: LogFormat must be JSON, {NOT_READ}"),
+        ("standard", "ApplicationLogLevel: !Ref LogLevel", "ApplicationLogLevel: WARN",
+         f"{FUNCTION}: ApplicationLogLevel must be INFO or DEBUG, {NOT_READ}"),
+        ("standard", '"widgets": [', '"widgets": [,', "Dashboard: DashboardBody is not JSON"),
+        ("fifo", '{ "label": "waiting" }]\n', '{ "label": "waiting" }],\n', "Dashboard: DashboardBody is not JSON"),
+        ("standard", "MetricName: Throttles", "MetricName: Throttled",
+         "FunctionThrottlesAlarm: AWS/Lambda has no metric Throttled"),
+        ("standard", '["AWS/SQS", "ApproximateAgeOfOldestMessage"', '["AWS/SQS", "AgeOfOldestMessage"',
+         "Dashboard: AWS/SQS has no metric AgeOfOldestMessage"),
+        ("standard", "Expression: failedToParse + failedToHandle", "Expression: failedToParse + failed2Handle",
+         "FailedMessagesAlarm: its expression uses failed2Handle, which is not among its metrics"),
+        ("standard", "LogGroupName: !Ref NewMessageProcessorLogGroup", "LogGroupName: !Ref AWS::StackName",
+         "MessagesReceivedMetric: no function logs to its log group"),
     ],
 )  # fmt: skip
 def test_broken_rule_is_reported(

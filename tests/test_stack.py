@@ -7,7 +7,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 from sqs import batch_handler
 from sqskit.aws import EmbeddedAws
-from sqskit.rules import matches
+from sqskit.rules.metrics import matches
 from sqskit.template import transformed
 
 from tests.support.projects import CHOICES, Bake, Project

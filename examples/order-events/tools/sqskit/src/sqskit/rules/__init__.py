@@ -1,0 +1,40 @@
+"""Rules of SQS and Lambda for a stack.
+
+SAM and cfn-lint accept templates that CloudFormation or Lambda only refuse during the deployment,
+or that lose messages. Each module has the rules about one part of a stack.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cfnlint.api
+
+from sqskit.rules import mappings, metrics, queues, roles
+from sqskit.rules.stack import Stack
+from sqskit.template import read, transformed
+
+
+def problems(template: Path, settings: Any) -> list[str]:
+    """Return what is wrong with a SAM template: broken rules, and what cfn-lint finds.
+
+    settings: those of the handler, with `reserve_seconds` and `backoff`.
+    Raises UserError if SAM cannot transform the template.
+    """
+    content = transformed(read(template))
+    stack = Stack(content)
+    linted = cfnlint.api.lint(json.dumps(content, ensure_ascii=False), regions=["us-east-1"])
+    return [
+        *queues.faults(stack),
+        *mappings.faults(stack, settings),
+        *roles.faults(stack),
+        *metrics.faults(stack),
+        *(f"{match.rule.id} {match.message}" for match in linted),
+    ]
+
+
+def silent_metrics(template: Path, lines: Iterable[logging.LogRecord]) -> list[str]:
+    """Return the metric filters of a SAM template that match no line logged for a batch."""
+    return metrics.silent(Stack(transformed(read(template))), list(lines))

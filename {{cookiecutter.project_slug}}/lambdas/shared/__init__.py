@@ -1,0 +1,1 @@
+"""The domain. This file keeps another package of this name from being imported instead."""

@@ -32,7 +32,7 @@ POLLERS = 3
 
 # Killers that return more slowly than the messages of their batches rarely meet them again. So it is by default; a few
 # killers do not meet each other anyway.
-FIRST, FACTOR = (6, 2) if MESSAGES > 1_000 else (1, 1)
+FIRST, FACTOR = (6, 1.5) if MESSAGES > 1_000 else (1, 1)
 
 FUNCTION = f"""
 import os, sys

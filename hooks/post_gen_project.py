@@ -8,7 +8,7 @@ with suppress(OSError):
     Path(".github/workflows").rmdir()
     Path(".github").rmdir()
 
-FOLDER = {{ cookiecutter | folder | json }}
+FOLDER = r"""{{ cookiecutter | folder }}"""
 BUILDER = "{{ 'uv' if cookiecutter.sam_builder == 'uv' else cookiecutter.runtime ~ ' with pip' }}"
 
 print(f"""

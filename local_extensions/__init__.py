@@ -12,7 +12,7 @@ from jinja2.ext import Extension
 
 from local_extensions import answers, questions
 from local_extensions.output import json_schema, python
-from local_extensions.output.example import sqs_event
+from local_extensions.output.example import in_event, sqs_event
 
 
 def _json(value: object, indent: int | None = None) -> str:
@@ -26,8 +26,11 @@ def _markdown(text: str) -> str:
 
 
 def _sqs_event(answers: Mapping[str, Any]) -> dict[str, Any]:
-    fifo = answers["queue_type"] == "fifo"
-    return sqs_event(questions.examples(answers), answers["message_name"], fifo=fifo)
+    name, fifo = answers["message_name"], answers["queue_type"] == "fifo"
+    bodies = questions.examples(answers)
+    if answers["source"] == "eventbridge":
+        bodies = [in_event(body, n, answers["project_slug"], name) for n, body in enumerate(bodies, 1)]
+    return sqs_event(bodies, name, fifo=fifo)
 
 
 def _example(answers: Mapping[str, Any]) -> Any:

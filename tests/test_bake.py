@@ -156,7 +156,10 @@ def test_event_is_as_sqs_would_send_the_example(project: Project) -> None:
     module = snake_case(name_of(project))
     records = json.loads(texts[f"{module}.event.json"])["Records"]
     example = json.loads(texts[f"{module}.json"])
-    assert [json.loads(record["body"]) for record in records] == (example if isinstance(example, list) else [example])
+    bodies = [json.loads(record["body"]) for record in records]
+    if project.answers["source"] == "eventbridge":
+        bodies = [event["detail"] for event in bodies]
+    assert bodies == (example if isinstance(example, list) else [example])
     assert len({record["messageId"] for record in records}) == len(records)
     for record in records:
         assert record["md5OfBody"] == hashlib.md5(record["body"].encode()).hexdigest()

@@ -277,7 +277,7 @@ def test_every_target_obeys_stack(project: Project, endpoint: str, monkeypatch: 
     commands = project.run(
         "make", "--dry-run", "STACK=other", "deploy", "logs", "dead-letters", "redrive", "drop", "destroy"
     )
-    assert len(re.findall(r"--stack-name other\b", commands)) == 6
+    assert len(re.findall(r"--stack(-name)? other\b", commands)) == 6
     assert f"--stack-name {project.path.name}" not in commands
 
 

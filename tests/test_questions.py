@@ -17,6 +17,7 @@ GOOD = {
     "__message_module": "new_message",
     "message_fields": "orderId: str",
     "queue_type": "standard",
+    "source": "queue",
     "batch_size": "10",
     "runtime": "python3.13",
     "architecture": "arm64",

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import os
 import re
 import uuid
@@ -130,9 +131,11 @@ def test_body_cannot_control_the_terminal(queues: Queues) -> None:
 def test_lines_are_cut_at_the_width_of_the_terminal(queues: Queues, endpoint: str) -> None:
     pexpect = pytest.importorskip("pexpect")
     queues.bury("漢" * 100)
+    template = {"Resources": {"T": {"Type": "AWS::SNS::Topic"}}, "Outputs": {"WideDLQUrl": {"Value": queues.dead}}}
+    Aws(endpoint).client("cloudformation").create_stack(StackName="wide", TemplateBody=json.dumps(template))
     terminal = pexpect.spawn(
         "sqskit",
-        ["dead-letters", "--queue-url", queues.dead],
+        ["dead-letters", "--stack", "wide", "--name", "Wide"],
         cwd=str(ROOT),
         env={**os.environ, "AWS_ENDPOINT_URL": endpoint, "TERM": "xterm", "COLUMNS": "50"},
         encoding="utf-8",
@@ -266,12 +269,15 @@ def test_queue_that_no_queue_uses_cannot_send_back(queues: Queues) -> None:
         DeadLetterQueue(queues.sqs, queues.source).source_url()
 
 
-def test_errors_of_sqs_are_one_line(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_aws_are_one_line(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    gone = f"{endpoint}/123456789012/gone"
-    with pytest.raises(UserError, match=r"the dead-letter queue does not answer: .+NonExistentQueue"):
-        dead_letters.run("dead-letters", tmp_path, gone, None)
-    done = run("sqskit", "drop", "x", "--queue-url", "", cwd=tmp_path)
-    assert done.stdout.endswith("--queue-url: it is empty; does the stack have this queue?\n")
+    with pytest.raises(UserError, match=r"AWS says: .+ Stack with id gone does not exist"):
+        dead_letters.run("dead-letters", tmp_path, "gone", "Order", None)
+    template = {"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}
+    Aws(endpoint).client("cloudformation").create_stack(StackName="other", TemplateBody=json.dumps(template))
+    with pytest.raises(UserError, match="the stack other has no output OrderDLQUrl"):
+        dead_letters.run("dead-letters", tmp_path, "other", "Order", None)
+    done = run("sqskit", "drop", "x", "--stack", "other", cwd=tmp_path)
+    assert done.stdout.endswith("error: --stack and --name are given together\n")
     done = run("sqskit", "redrive", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "error: no local stack is running here; start it with `make local`\n")

@@ -102,7 +102,7 @@ def test_generated_template_breaks_no_rule(bake: Bake, queue_type: str) -> None:
         *(("standard", f"                  - sqs:{action}", "                  - logs:CreateLogStream",
            f"{ROLE}: it lacks sqs:{action} on {QUEUE}")
           for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility")),
-        ("fifo", "Action: sqs:SendMessage", "Action: sqs:ReceiveMessage",
+        ("fifo", "Action: sqs:SendMessage # a message", "Action: sqs:ReceiveMessage # a message",
          f"{ROLE}: it lacks sqs:SendMessage on NewMessageDLQ"),
         ("standard", "succeed\n                Resource: !GetAtt NewMessageDLQ.Arn",
          "succeed\n                Resource: !GetAtt NewMessageQueue.Arn",
@@ -131,6 +131,60 @@ def test_broken_rule_is_reported(
     bake: Bake, tmp_path: Path, queue_type: str, found: str, replacement: str, rule: str
 ) -> None:
     assert rule in problems(edited(bake, tmp_path, found, replacement, queue_type=queue_type), SETTINGS)
+
+
+WRAPPED = "without RawMessageDelivery: true, each message is wrapped in a notification"
+
+
+@pytest.mark.parametrize("queue_type", ["standard", "fifo"])
+@pytest.mark.parametrize("source", ["sns", "eventbridge"])
+def test_generated_template_of_each_source_breaks_no_rule(bake: Bake, source: str, queue_type: str) -> None:
+    assert problems(bake(queue_type=queue_type, source=source).path / "template.yaml", SETTINGS) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "queue_type", "found", "replacement", "rule"),
+    [
+        ("sns", "standard", "RawMessageDelivery: true", "RawMessageDelivery: false",
+         f"{QUEUE}Subscription: {WRAPPED}"),
+        ("sns", "fifo", "      RedrivePolicy: # for what SNS cannot deliver, such as a message with more than ten "
+         "attributes\n        deadLetterTargetArn: !GetAtt NewMessageDLQ.Arn\n", "",
+         f"{QUEUE}Subscription: without a RedrivePolicy, SNS drops what it cannot deliver"),
+        ("sns", "standard", "aws:SourceArn: !If", "aws:SourceAccount: !If",
+         f"{QUEUE}Policy: it lets sns.amazonaws.com in for every account"),
+        ("sns", "standard", "aws:SourceArn: !If [HasOwnTopic, !Ref Topic, !Ref ExistingTopicArn]",
+         'aws:SourceArn: "arn:aws:sns:*:*:*"', f"{QUEUE}Policy: it lets sns.amazonaws.com in for every account"),
+        ("sns", "standard", "aws:SourceArn: !If [HasOwnTopic, !Ref Topic, !Ref ExistingTopicArn]",
+         "aws:SourceArn: !Ref Topic", f"{QUEUE}Subscription: no policy lets the topic send to {QUEUE}"),
+        ("sns", "standard", "            Action: sqs:SendMessage\n", "            Action: sqs:*\n",
+         f"{QUEUE}Policy: a service may only send to a queue"),
+        ("sns", "standard", "Principal: { Service: sns.amazonaws.com }", 'Principal: "*"',
+         f"{QUEUE}Policy: it lets anyone in"),
+        ("sns", "standard", "Effect: Deny", "Effect: Allow", "TopicPolicy: it lets anyone in"),
+        ("sns", "standard", "Resource: !If [HasOwnTopic, !Ref Topic, !Ref ExistingTopicArn]", 'Resource: "*"',
+         "SenderPolicy: it must name the one resource that its owner may send to"),
+        ("eventbridge", "standard", "Action: events:PutEvents", 'Action: "events:*"',
+         "SenderPolicy: it must name each action that its owner may use"),
+        ("queue", "standard", "            Resource: !GetAtt NewMessageQueue.Arn\n\n  NewMessageProcessorFunction",
+         '            Resource: "arn:aws:sqs:*:*:*"\n\n  NewMessageProcessorFunction',
+         f"{QUEUE}SenderPolicy: it must name the one resource that its owner may send to"),
+        ("eventbridge", "standard", "          DeadLetterConfig: # for what EventBridge cannot deliver\n"
+         "            Arn: !GetAtt NewMessageDLQ.Arn\n", "",
+         f"{QUEUE}Rule: without a DeadLetterConfig, EventBridge drops what it cannot deliver"),
+        ("eventbridge", "fifo", "            Arn: !GetAtt NewMessageDLQOfRule.Arn\n          SqsParameters",
+         "            Arn: !GetAtt NewMessageDLQ.Arn\n          SqsParameters",
+         f"{QUEUE}Rule: its DeadLetterConfig needs a standard queue"),
+        ("eventbridge", "fifo", "MessageGroupId: NewMessage # EventBridge has one group for all events of a rule", "{}",
+         f"{QUEUE}Rule: a FIFO queue needs a MessageGroupId in SqsParameters"),
+        ("eventbridge", "standard", "SourceArn: !GetAtt NewMessageQueueRule.Arn", "SourceArn: !Ref AWS::StackId",
+         f"{QUEUE}Rule: no policy lets the rule send to {QUEUE}"),
+    ],
+)  # fmt: skip
+def test_broken_rule_of_a_source_is_reported(
+    bake: Bake, tmp_path: Path, source: str, queue_type: str, found: str, replacement: str, rule: str
+) -> None:
+    answers = {"queue_type": queue_type, "source": source}
+    assert rule in problems(edited(bake, tmp_path, found, replacement, **answers), SETTINGS)
 
 
 @pytest.mark.parametrize(

@@ -101,8 +101,23 @@ def _stretched(text: str, length: Length) -> str:
     return (text * (wanted // len(text) + 1))[:wanted]
 
 
+def in_event(example: Any, n: int, source: str, detail_type: str) -> dict[str, Any]:
+    """Return the n-th event of EventBridge, with an example in it, as `sqskit contract` writes it."""
+    return {
+        "version": "0",
+        "id": f"00000000-0000-4000-9000-{n:012}",
+        "detail-type": detail_type,
+        "source": source,
+        "account": "123456789012",
+        "time": "2026-01-01T00:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": example,
+    }
+
+
 def sqs_event(examples: list[Any], class_name: str, *, fifo: bool) -> dict[str, Any]:
-    """Return the event with which Lambda hands examples to the function, as `sqskit contract` writes it."""
+    """Return the event with which Lambda hands bodies to the function, as `sqskit contract` writes it."""
     arn = f"arn:aws:sqs:us-east-1:123456789012:{class_name}Queue{'.fifo' if fifo else ''}"
     bodies = [json.dumps(example, ensure_ascii=False) for example in examples]
     return {"Records": [_record(body, n, arn, fifo=fifo) for n, body in enumerate(bodies, 1)]}

@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from shared.delivery import Delivery
+from shared.delivery import Delivery, Event
 from sqs import log
 from sqs.backoff import Backoff
 from sqs.batch import RESERVE_SECONDS, Batch, BatchResponse, Context, Settings
@@ -19,6 +19,14 @@ from sqs.queue import queue_of_environment
 MessageT = TypeVar("MessageT")
 
 Result = None | Coroutine[Any, Any, None]
+
+
+class Envelope(Protocol):
+    """What messages are wrapped in. A module can be one."""
+
+    def decoder(self, message_type: Any) -> Callable[[str], Any]: ...
+
+    def event_of(self, body: str) -> Event: ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ def batch_handler(
     handle: Callable[[MessageT], Result] | Callable[[MessageT, Delivery], Result],
     *,
     backoff: Backoff | None = None,
+    envelope: Envelope | None = None,
     retry_unparsable: bool = False,
     reserve_seconds: float = RESERVE_SECONDS,
 ) -> BatchHandler[MessageT]:
@@ -60,6 +69,7 @@ def batch_handler(
     that messages of the same group in a FIFO queue follow each other. With a second parameter, it
     also gets the Delivery.
     backoff: how long a message that failed waits before it is retried.
+    envelope: what the message is wrapped in, such as the module sqs.eventbridge.
     retry_unparsable: retry a body that cannot be parsed like any other failure.
     reserve_seconds: how long before the function's timeout no message is started any more.
     """
@@ -69,10 +79,12 @@ def batch_handler(
         from sqs.concurrently import process_concurrently as process
     add_message_fields()
     log.enable()
+    plain = msgspec.json.Decoder(message_type)
     settings = Settings(
-        decode=msgspec.json.Decoder(message_type).decode,
+        decode=envelope.decoder(message_type) if envelope else plain.decode,
         handle=handle,
         takes_delivery=takes_delivery(handle),
+        event_of=envelope.event_of if envelope else None,
         queue=queue_of_environment(),
         backoff=backoff or Backoff(),
         retry_unparsable=retry_unparsable,

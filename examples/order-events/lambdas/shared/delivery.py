@@ -9,6 +9,16 @@ LONGEST_WAIT = 43_200
 
 
 @dataclass(frozen=True)
+class Event:
+    """What an event bus says about a message that came as the detail of an event."""
+
+    id: str
+    time: datetime
+    source: str
+    detail_type: str
+
+
+@dataclass(frozen=True)
 class Delivery:
     """One delivery of a message: `def handle(message, delivery)` gets it.
 
@@ -18,6 +28,7 @@ class Delivery:
     sent_at: when the message was sent, with a time zone.
     message_group: None if the message has none.
     attributes: what the sender added beside the body, by name.
+    event: None unless the message came through an event bus.
     """
 
     message_id: str
@@ -26,6 +37,7 @@ class Delivery:
     sent_at: datetime
     message_group: str | None
     attributes: Mapping[str, str | int | float | bytes]
+    event: Event | None = None
 
 
 class RetryLater(Exception):

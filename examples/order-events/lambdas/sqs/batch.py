@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NamedTuple, Protocol, TypedDict
 
-from shared.delivery import Reject, RetryLater
+from shared.delivery import Event, Reject, RetryLater
 from sqs.backoff import Backoff
 from sqs.deliveries import delivery_of
 from sqs.log import Cause, log_failure, log_summary
@@ -48,6 +48,7 @@ class Settings:
     decode: Callable[[str], Any]
     handle: Callable[..., Any]
     takes_delivery: bool
+    event_of: Callable[[str], Event] | None
     queue: Queue
     backoff: Backoff
     retry_unparsable: bool
@@ -161,7 +162,8 @@ class Batch:
         """Return the arguments for `handle`."""
         if not self.settings.takes_delivery:
             return (message,)
-        return message, delivery_of(record, is_last=self.is_last_receive(record))
+        is_last, event_of = self.is_last_receive(record), self.settings.event_of
+        return message, delivery_of(record, is_last=is_last, event_of=event_of)
 
     def give_back(self, record: Record, cause: Cause) -> None:
         """Return a message to the queue that was not handled; at its last receive, reject it."""
@@ -181,7 +183,7 @@ class Batch:
             log_failure(record, cause, error, "it ends the process")
             raise error
         if cause == "failedToParse":
-            error = parse_error(record, error)
+            error = parse_error(record, error, in_event=self.settings.event_of is not None)
         count, settings = receive_count(record), self.settings
         is_last = settings.queue.is_last(count)
         never_heals = cause == "failedToParse" and not settings.retry_unparsable

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.delivery import Delivery
+from shared.delivery import Delivery, Event
 from sqs.records import Record, message_group, receive_count
 
 # The record that is being handled.
@@ -29,8 +29,13 @@ def takes_delivery(handle: Callable[..., Any]) -> bool:
     return others[0].name == "delivery" or others[0].default is inspect.Parameter.empty
 
 
-def delivery_of(record: Record, *, is_last: bool) -> Delivery:
-    """Return the delivery of a record. Raises an exception if the record is malformed."""
+def delivery_of(
+    record: Record, *, is_last: bool, event_of: Callable[[str], Event] | None
+) -> Delivery:
+    """Return the delivery of a record. Raises an exception if the record is malformed.
+
+    event_of: reads the event in a body, if the messages come in events.
+    """
     attributes = record["attributes"]
     return Delivery(
         message_id=record["messageId"],
@@ -42,6 +47,7 @@ def delivery_of(record: Record, *, is_last: bool) -> Delivery:
             name: value_of(attribute)
             for name, attribute in (record.get("messageAttributes") or {}).items()
         },
+        event=event_of(record["body"]) if event_of else None,
     )
 
 

@@ -26,16 +26,22 @@ class CannotDeserialize(MessageParseError):
 
     reason: what msgspec says, such as "Expected `int`, got `str`".
     path: the place in the body, such as "$.quantity"; "$" is the whole body.
+    hint: what the body is instead, and what to change.
     """
 
-    def __init__(self, reason: str, path: str = "$") -> None:
-        super().__init__(f"{reason} - at `{path}`")
+    def __init__(self, reason: str, path: str = "$", hint: str | None = None) -> None:
+        super().__init__(f"{reason} - at `{path}`{f'; {hint}' if hint else ''}")
         self.reason = reason
         self.path = path
 
 
-def parse_error(record: Record, error: BaseException) -> MessageParseError:
-    """Turn what decoding the body raised into what is wrong with the body."""
+def parse_error(
+    record: Record, error: BaseException, *, in_event: bool = False
+) -> MessageParseError:
+    """Turn what decoding the body raised into what is wrong with the body.
+
+    in_event: the message should have come in an event of EventBridge.
+    """
     if not record.get("body"):
         return EmptyMessageBody()
     if not isinstance(error, msgspec.DecodeError):
@@ -46,7 +52,10 @@ def parse_error(record: Record, error: BaseException) -> MessageParseError:
         reason, path = path, "$`"
     reason = next((words for words in _QUOTING if reason.startswith(words)), reason)
     path = path.removesuffix("`")
-    return CannotDeserialize(_other_spelling(record["body"], reason, path) or reason, path)
+    from sqs.envelopes import hint_about  # not needed until something fails
+
+    hint = hint_about(record["body"], in_event=in_event)
+    return CannotDeserialize(_other_spelling(record["body"], reason, path) or reason, path, hint)
 
 
 def _other_spelling(body: str, reason: str, path: str) -> str | None:

@@ -5,26 +5,26 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
-import botocore.session
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from sqskit.aws import running_stack
 from sqskit.dead_letter_queue import DeadLetter, DeadLetterQueue
 from sqskit.errors import UserError
+from sqskit.on_aws import answering, client, deployed
 from sqskit.screen import one_line, plural
 
 # How often to ask AWS how many messages it has moved.
 SECONDS_TO_ASK = 2
 
 
-def run(command: str, template: Path, queue_url: str | None, id_: str | None) -> None:
-    """Run a command on a dead-letter queue on AWS, or on those of the local stack.
+def run(command: str, template: Path, stack: str | None, name: str | None, id_: str | None) -> None:
+    """Run a command on a dead-letter queue of a stack on AWS, or on those of the local stack.
 
+    name: of the message, with which the names of the outputs begin.
     id_: of one dead letter, or how it begins. Raises UserError.
     """
-    try:
-        queues = queues_of(template, queue_url)
+    with answering():
+        queues = on_aws(stack, f"{name}DLQUrl") if stack else on_local_stack(template)
         if command == "dead-letters":
             show(queues)
         elif command == "drop":
@@ -33,10 +33,23 @@ def run(command: str, template: Path, queue_url: str | None, id_: str | None) ->
             send_back(queues, id_)
         else:
             for queue in queues:
-                sent = move(queue) if queue_url else send_all_back(queue)
+                sent = move(queue) if stack else send_all_back(queue)
                 print(f"Sent back {plural(sent, 'dead letter')} from {queue.name}")
-    except (BotoCoreError, ClientError) as error:
-        raise UserError(f"the dead-letter queue does not answer: {error}") from error
+
+
+def on_aws(stack: str, output: str) -> list[DeadLetterQueue]:
+    """Return the queue that is an output of a stack on AWS. Raises UserError."""
+    return [DeadLetterQueue(client("sqs"), deployed(stack).output(output))]
+
+
+def on_local_stack(template: Path) -> list[DeadLetterQueue]:
+    """Return the dead-letter queues of the local stack. Raises UserError."""
+    aws, mappings = running_stack(template)
+    urls = dict.fromkeys(mapping.queue.dead_letter_url for mapping in mappings)
+    found = [DeadLetterQueue(aws.client("sqs"), url) for url in urls if url]
+    if not found:
+        raise UserError("the local stack has no dead-letter queue")
+    return found
 
 
 def show(queues: list[DeadLetterQueue]) -> None:
@@ -79,18 +92,6 @@ def drop(queues: list[DeadLetterQueue], id_: str) -> None:
     with searched(queues, letter.own_id) as (queue, letter):
         queue.delete(letter)
         print(f"Deleted {letter.id} from {queue.name}")
-
-
-def queues_of(template: Path, queue_url: str | None) -> list[DeadLetterQueue]:
-    """Return a queue on AWS, or the dead-letter queues of the local stack. Raises UserError."""
-    if queue_url:
-        return [DeadLetterQueue(botocore.session.Session().create_client("sqs"), queue_url)]
-    aws, mappings = running_stack(template)
-    urls = dict.fromkeys(mapping.queue.dead_letter_url for mapping in mappings)
-    found = [DeadLetterQueue(aws.client("sqs"), url) for url in urls if url]
-    if not found:
-        raise UserError("the local stack has no dead-letter queue")
-    return found
 
 
 @contextmanager

@@ -45,9 +45,11 @@ def files(template: Path) -> dict[Path, str]:
                 example = example_file(template.parent, properties["Handler"])
                 type_ = message_type(template.parent, properties)
                 bodies = checked(example, function, type_)
-                arn = queue_arn(source["Resources"], event["Properties"]["Queue"])
+                queue = event["Properties"]["Queue"]
+                arn = queue_arn(source["Resources"], queue)
+                in_queue = bodies_in_queue(source, queue, bodies)
                 found[example.with_suffix(".schema.json")] = text_of(json_schema(type_))
-                found[example.with_suffix(".event.json")] = text_of(sqs_event(bodies, arn))
+                found[example.with_suffix(".event.json")] = text_of(sqs_event(in_queue, arn))
     return found
 
 
@@ -126,6 +128,43 @@ def queue_arn(resources: Any, queue: Any) -> str:
     name = queue["Fn::GetAtt"][0]
     suffix = ".fifo" if resources[name].get("Properties", {}).get("FifoQueue") else ""
     return f"arn:aws:sqs:{REGION}:123456789012:{name}{suffix}"
+
+
+def bodies_in_queue(template: Any, queue: Any, bodies: list[str]) -> list[str]:
+    """Return bodies as they are in a queue of a SAM template: in events, if a rule sends them."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Events::Rule":
+            properties = resource["Properties"]
+            if any(target["Arn"] == queue for target in properties["Targets"]):
+                pattern = properties["EventPattern"]
+                source, detail_type = (
+                    first_value(template, pattern[name]) for name in ("source", "detail-type")
+                )
+                return [in_event(body, n, source, detail_type) for n, body in enumerate(bodies, 1)]
+    return bodies
+
+
+def first_value(template: Any, values: Any) -> str:
+    """Return the first of several values, or of the default of the parameter that has them."""
+    if isinstance(values, list):
+        return str(values[0])
+    return str(template["Parameters"][values["Ref"]]["Default"]).partition(",")[0]
+
+
+def in_event(body: str, n: int, source: str, detail_type: str) -> str:
+    """Return the n-th event of EventBridge, with a message in it."""
+    event = {
+        "version": "0",
+        "id": f"00000000-0000-4000-9000-{n:012}",
+        "detail-type": detail_type,
+        "source": source,
+        "account": "123456789012",
+        "time": "2026-01-01T00:00:00Z",
+        "region": REGION,
+        "resources": [],
+        "detail": json.loads(body),
+    }
+    return json.dumps(event, ensure_ascii=False)
 
 
 def sqs_event(bodies: list[str], arn: str) -> dict[str, Any]:

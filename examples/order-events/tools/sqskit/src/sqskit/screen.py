@@ -11,6 +11,7 @@ from sqskit.aws import Aws, EventSourceMapping
 from sqskit.environment import SETTINGS
 from sqskit.errors import UserError
 from sqskit.poller import Batch
+from sqskit.routes import ToBus, route_to
 from sqskit.template import example_file, examples
 
 LONGEST_BODY = 60
@@ -49,7 +50,7 @@ class Screen:
             after = plural(self.retry_after, "second")
             self.print(f"A message that ends the process is retried after {after}.")
         self.print("Send one with `make local-send`, or with the AWS CLI:\n")
-        self.print(f"  {send_command(self.aws.endpoint, mapping, self.root)}\n", style="bold")
+        self.print(f"  {send_command(self.aws, mapping, self.root)}\n", style="bold")
         if queue.dead_letter_url:
             targets = "`make local-dead-letters`, `make local-redrive`, `make local-drop ID=…`"
             self.print(f"Its dead letters: {targets}\n")
@@ -111,20 +112,19 @@ class Screen:
         self.status.update(" | ".join(texts))
 
 
-def send_command(endpoint: str, mapping: EventSourceMapping, root: Path) -> str:
-    """Return the command that sends an example with the AWS CLI."""
+def send_command(aws: Aws, mapping: EventSourceMapping, root: Path) -> str:
+    """Return the command that sends an example with the AWS CLI, in the way of the stack."""
     keys = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
-    command = ["aws", "sqs", "send-message", "--endpoint-url", endpoint]
-    command += ["--queue-url", mapping.queue.url]
     file = example_file(root, mapping.function.handler)
+    route = route_to(aws.client, mapping.queue.arn, mapping.queue.url)
     try:
         bodies = examples(file)
-        body = f"file://{file.relative_to(root)}" if len(bodies) == 1 else bodies[0]
+        in_file = len(bodies) == 1 and not isinstance(route, ToBus)
+        body = f"file://{file.relative_to(root)}" if in_file else bodies[0]
     except UserError:
         body = "{}"
-    command += ["--message-body", body]
-    if mapping.queue.is_fifo:
-        command += ["--message-group-id", "example"]
+    service, action, *parameters = route.command(body)
+    command = ["aws", service, action, "--endpoint-url", aws.endpoint, *parameters]
     return f"{keys} {shlex.join(command)}"
 
 

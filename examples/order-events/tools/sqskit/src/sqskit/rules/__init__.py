@@ -12,7 +12,7 @@ from typing import Any
 
 import cfnlint.api
 
-from sqskit.rules import mappings, metrics, queues, roles
+from sqskit.rules import mappings, metrics, queues, roles, sources
 from sqskit.rules.stack import Stack
 from sqskit.template import read, transformed
 
@@ -30,6 +30,7 @@ def problems(template: Path, settings: Any) -> list[str]:
         *queues.faults(stack),
         *mappings.faults(stack, settings),
         *roles.faults(stack),
+        *sources.faults(stack),
         *metrics.faults(stack),
         *(f"{match.rule.id} {match.message}" for match in linted),
     ]

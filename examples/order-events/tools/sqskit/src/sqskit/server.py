@@ -18,6 +18,8 @@ from moto.server import ThreadedMotoServer
 from moto.sqs.models import Queue, SQSBackend
 from moto.sqs.responses import SQSResponse
 
+from sqskit import subscriptions  # noqa: F401 - moto finds the class in it
+
 
 def busy_groups(queue: Queue) -> set[str]:
     """Return the message groups with a message that is being processed.

@@ -12,6 +12,10 @@ from sqskit.routes import Route, ToBus, ToQueue, ToTopic, once, route_to
 from sqskit.screen import short
 from sqskit.template import example_file, examples
 
+# Of a value in JSON that is a text, and not a name.
+TEXT_BEGINS, TEXT_ENDS = r'(?<=")', r'(?="(?!\s*:))'
+UUID_BEGINS = r"\w{8}-\w{4}-\w{4}-\w{4}-"
+
 
 def send_examples(template: Path, number: int | None) -> None:
     """Send messages to each queue of the running stack, in the way they get there on AWS.
@@ -81,6 +85,9 @@ def is_object(body: str) -> bool:
 
 
 def distinct(bodies: list[str]) -> Iterator[str]:
-    """Yield the bodies in turn, each time with other numbers in texts such as `order-1`."""
+    """Yield the bodies in turn, with other UUIDs and other numbers in texts such as `order-1`."""
     for n, body in zip(count(1), cycle(bodies), strict=False):
-        yield re.sub(r'(?<=")([^"\\]*[A-Za-z]-)\d+(?=")(?!"\s*:)', rf"\g<1>{n}", body)
+        numbered = re.sub(rf"{TEXT_BEGINS}([^\"\\]*[A-Za-z]-)\d+{TEXT_ENDS}", rf"\g<1>{n}", body)
+        yield re.sub(
+            rf"{TEXT_BEGINS}({UUID_BEGINS})\w{{12}}{TEXT_ENDS}", rf"\g<1>{n:012}", numbered
+        )

@@ -1,7 +1,7 @@
 """AWS::SNS::Subscription for moto's CloudFormation, which does not have it."""
 
 import json
-from typing import Any
+from typing import Any, Self
 
 from moto.core.common_models import CloudFormationModel
 from moto.sns.models import Subscription, sns_backends
@@ -36,7 +36,7 @@ class SubscriptionResource(CloudFormationModel):  # moto finds it among the subc
         account_id: str,
         region_name: str,
         **kwargs: Any,
-    ) -> "SubscriptionResource":
+    ) -> Self:
         properties = cloudformation_json["Properties"]
         sns = sns_backends[account_id][region_name]
         topic, endpoint = properties["TopicArn"], properties["Endpoint"]
@@ -51,12 +51,12 @@ class SubscriptionResource(CloudFormationModel):  # moto finds it among the subc
     @classmethod
     def update_from_cloudformation_json(
         cls,
-        original_resource: "SubscriptionResource",
+        original_resource: Self,
         new_resource_name: str,
         cloudformation_json: dict[str, Any],
         account_id: str,
         region_name: str,
-    ) -> "SubscriptionResource":
+    ) -> Self:
         sns_backends[account_id][region_name].unsubscribe(original_resource.physical_resource_id)
         return cls.create_from_cloudformation_json(
             new_resource_name, cloudformation_json, account_id, region_name

@@ -84,7 +84,7 @@ class Calls:
         if self.failed or None in parameters.values():
             return {}
         try:
-            response = self._in_time(lambda: getattr(_client(), name)(**parameters))
+            response = self._in_time(lambda: getattr(client(), name)(**parameters))
         except Exception as error:
             self._warn(name, text_of(error))
             return {}
@@ -119,7 +119,7 @@ class Calls:
         self.failed |= fatal
 
 
-def _client() -> Any:
+def client() -> Any:
     """Return the SQS client. It is made when it is needed, because importing boto3 takes long."""
     if not _clients:
         import boto3

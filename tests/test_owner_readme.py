@@ -86,7 +86,9 @@ def test_every_command_is_tested_here(project: Project) -> None:
         "make test",
         "make",
     ]
-    second = [f"cp contract/{module_of(project)}.json contract/audit.json", "make contract"]
+    module = module_of(project)
+    second = [f"cp -R lambdas/{module}_processor lambdas/audit_processor"]
+    second += [f"cp contract/{module}.json contract/audit.json", "make contract"]
     tested = [*RUN_LOCALLY, "make local-send", *ON_THIS_MACHINE, *ADD_A_LIBRARY, *ON_AWS, *REFUSED_WITHOUT_AWS, *second]
     assert sorted(line for block in rest for line in block.splitlines()) == sorted(tested)
 

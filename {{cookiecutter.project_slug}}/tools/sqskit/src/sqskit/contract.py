@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
-
 from sqskit.environment import REGION, close_aws
 from sqskit.errors import UserError
-from sqskit.template import example_file, examples, functions, read
+from sqskit.template import example_file, examples, functions, parsed, read
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -37,7 +35,7 @@ def files(template: Path) -> dict[Path, str]:
     of the function's handler. Raises UserError if there is no example, or if one is not such a
     message.
     """
-    source = yaml_parse(read(template))
+    source = parsed(read(template))
     found: dict[Path, str] = {}
     for function, properties in functions(source):
         for event in properties.get("Events", {}).values():

@@ -15,7 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqskit.aws import Aws, EmbeddedAws, EventSourceMapping
+from sqskit.aws import Aws, EmbeddedAws
+from sqskit.mapping import EventSourceMapping
 from sqskit.poller import Batch, Poller
 from sqskit.worker import Worker
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqskit.aws import EmbeddedAws, EventSourceMapping
+from sqskit.aws import EmbeddedAws
 from sqskit.dead_letter_queue import MOVED_BY_SQS, DeadLetter, DeadLetterQueue
 from sqskit.dead_letters import send_all_back
+from sqskit.mapping import EventSourceMapping
 from sqskit.poller import Poller
 from sqskit.testing import wait_until
 

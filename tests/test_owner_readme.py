@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.cloudformation.parsing import get_model_map
 from moto.core.responses import ActionResult
+from moto.sqs.models import Queue
 from moto.sqs.responses import SQSResponse
+from sqskit import server
 from sqskit.aws import Aws
 
 from local_extensions.fields.names import snake_case
@@ -173,7 +174,7 @@ class Stack:
         self.name = name or project.path.name
         self.environment = {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": REGION}
         self.aws = Aws(endpoint, REGION)
-        self.aws.create_stack((project.path / "template.yaml").read_text("utf-8"), list(get_model_map()), self.name)
+        self.aws.create_stack((project.path / "template.yaml").read_text("utf-8"), self.name, {})
         (stack,) = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
@@ -211,6 +212,11 @@ def start_message_move_task(request: SQSResponse) -> ActionResult:
 def list_message_move_tasks(request: SQSResponse) -> ActionResult:
     """Say that a message was moved."""
     return ActionResult({"Results": [{"Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": 1}]})
+
+
+@pytest.fixture(autouse=True)
+def no_mapping_is_polled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Queue, "add_message", server.add_message)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from sqskit import poller
-from sqskit.aws import Aws, EmbeddedAws, EventSourceMapping, Queue
+from sqskit.aws import Aws, EmbeddedAws
+from sqskit.mapping import EventSourceMapping, Queue
 from sqskit.poller import Batch, Poller
 from sqskit.send import send
 from sqskit.testing import wait_until

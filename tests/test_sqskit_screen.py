@@ -6,7 +6,8 @@ import pytest
 from sqs import batch_handler
 from sqs.log import logger
 from sqskit import screen
-from sqskit.aws import Aws, EventSourceMapping, Function, Queue
+from sqskit.aws import Aws
+from sqskit.mapping import EventSourceMapping, Function, Queue
 from sqskit.poller import SAID_WHEN, Batch
 from sqskit.worker import Invocation
 

@@ -26,6 +26,14 @@ def main() -> None:
         help="retry a message that ends the process after this time (default: the queue's "
         "visibility timeout)",
     )
+    local.add_argument(
+        "--parameter",
+        type=parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="the value of a parameter of the template; repeat it for others",
+    )
     send = commands.add_parser("send", help="send the examples to the local stack, or to AWS")
     send.add_argument("--count", type=int, metavar="N", help="send N distinct messages")
     send.add_argument(
@@ -72,6 +80,13 @@ def main() -> None:
         pass
 
 
+def parameter(value: str) -> tuple[str, str]:
+    name, equals, text = value.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"write it as NAME=VALUE, not {value}")
+    return name, text
+
+
 def run(options: argparse.Namespace) -> None:
     """Run a command. Each imports only what it needs, to start faster."""
     template = options.template.resolve()
@@ -79,7 +94,8 @@ def run(options: argparse.Namespace) -> None:
         case "local":
             from sqskit.local import run as run_local
 
-            run_local(template, options.port, options.plain, options.retry_after)
+            parameters = dict(options.parameter)
+            run_local(template, options.port, options.plain, options.retry_after, parameters)
         case "send":
             from sqskit.send import send_examples, send_to_aws
 

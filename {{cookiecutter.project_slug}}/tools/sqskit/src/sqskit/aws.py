@@ -1,11 +1,11 @@
 """The embedded AWS: moto's server in a process of its own, and the stack that is deployed to it."""
 
 import json
-import re
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,54 +14,18 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from sqskit import notes
+from sqskit.code import Code, code_of_functions
 from sqskit.environment import REGION, SETTINGS, environment
 from sqskit.errors import UserError
-from sqskit.template import code_folders, read, transformed
+from sqskit.filters import read_pattern
+from sqskit.mapping import EventSourceMapping, Function, Queue
+from sqskit.parameters import parameter_values, text_of
+from sqskit.simplify import NOT_EMULATED, simplified
+from sqskit.template import parsed, read, transformed
 
 STACK = "local"
 SERVER = Path(__file__).with_name("server.py")
-
-
-@dataclass(frozen=True)
-class Queue:
-    """An SQS queue."""
-
-    url: str
-    arn: str
-    visibility_timeout: int  # in seconds
-    dead_letter_url: str | None
-    max_receive_count: int | None
-
-    @property
-    def name(self) -> str:
-        return self.arn.rpartition(":")[2]
-
-    @property
-    def is_fifo(self) -> bool:
-        return self.arn.endswith(".fifo")
-
-
-@dataclass(frozen=True)
-class Function:
-    """A Lambda function."""
-
-    name: str
-    folder: Path  # of its code
-    handler: str
-    timeout: int  # in seconds
-    environment: dict[str, str]
-
-
-@dataclass(frozen=True)
-class EventSourceMapping:
-    """An event source mapping: hands batches of a queue's messages to a function."""
-
-    queue: Queue
-    function: Function
-    batch_size: int
-    window: int  # how many seconds a batch may grow
-    concurrency: int  # how many batches may be processed at the same time
-    reports_failures: bool  # the response names the messages that failed
 
 
 def endpoint_file(root: Path) -> Path:
@@ -99,82 +63,110 @@ class Aws:
         waiting = int(attributes["ApproximateNumberOfMessages"])
         return waiting, int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
-    def create_stack(self, source: str, known_types: list[str], name: str) -> None:
-        """Create the stack of a SAM template without the resources that are not known here.
+    def create_stack(self, source: str, name: str, parameters: Mapping[str, str]) -> Any:
+        """Create the stack of a SAM template, and return the template that SAM makes of it.
 
-        Raises UserError.
+        parameters: the values of those without a default, and of any others. Raises UserError.
         """
-        template = transformed(source)
-        resources = {
-            name: resource
-            for name, resource in template["Resources"].items()
-            if resource["Type"] in known_types
-        }
-        for logical_id, resource in resources.items():
-            if resource["Type"] == "AWS::Lambda::Function":
-                resource["Properties"]["FunctionName"] = logical_id  # the key of its code folder
-            if resource["Type"] == "AWS::Lambda::EventSourceMapping":
-                resource["Properties"]["Enabled"] = False  # moto must not poll the queue itself
-        skipped = template["Resources"].keys() - resources.keys()
-        template["Resources"] = resources
-        template["Outputs"] = {
-            name: output
-            for name, output in template.get("Outputs", {}).items()
-            if not skipped.intersection(re.findall(r"\w+", json.dumps(output)))
-        }
-        s3 = self.client("s3")
-        elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
-        with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-            s3.create_bucket(Bucket="bucket", **(elsewhere if self.region != REGION else {}))
-        s3.put_object(Bucket="bucket", Key="code", Body=b"")
+        template = transformed(source, parameters)
+        values = parameter_values(template.get("Parameters", {}), parameters)
         try:
             self.client("cloudformation").create_stack(
-                StackName=name, TemplateBody=json.dumps(template)
+                StackName=name,
+                TemplateBody=json.dumps(simplified(template)),
+                Parameters=[
+                    {"ParameterKey": key, "ParameterValue": value} for key, value in values.items()
+                ],
             )
         except ClientError as error:
-            raise UserError(f"cannot deploy the template: {error}") from error
+            reason = " ".join(error.response["Error"]["Message"].split())
+            raise UserError(f"cannot deploy the template: {reason}") from error
+        return template
+
+    def not_emulated(self, stack: str) -> dict[str, str]:
+        """Return what stands for each resource of a stack that moto cannot make."""
+        found = self.client("cloudformation").describe_stack_resources(StackName=stack)
+        return {
+            each["LogicalResourceId"]: each["PhysicalResourceId"].removeprefix(NOT_EMULATED)
+            for each in found["StackResources"]
+            if each.get("PhysicalResourceId", "").startswith(NOT_EMULATED)
+        }
 
     def mappings(self, template: Path) -> list[EventSourceMapping]:
-        """Return the event source mappings of a SAM template that is deployed. Raises UserError."""
+        """Return the event source mappings of a SAM template that run here. Raises UserError."""
+        found = self.all_mappings(code_of_functions(parsed(read(template)), template.parent))
+        return [mapping for mapping in found if isinstance(mapping, EventSourceMapping)]
+
+    def all_mappings(self, code: dict[str, Code | str]) -> list[EventSourceMapping | str]:
+        """Return the event source mappings that are deployed, or a line if one does not run here.
+
+        code: of each function. Raises UserError.
+        """
         found = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-        folders = code_folders(read(template), template.parent)
-        return [self._mapping(mapping, folders) for mapping in found]
+        return [self._mapping(mapping, code) for mapping in found]
 
-    def _mapping(self, mapping: Any, folders: dict[str, Path]) -> EventSourceMapping:
-        sqs = self.client("sqs")
-
-        def url_of(arn: str) -> str:
-            url: str = sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
-            return url
-
-        url = url_of(mapping["EventSourceArn"])
-        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        redrive = json.loads(attributes.get("RedrivePolicy", "{}"))
-        dead_letters = redrive.get("deadLetterTargetArn")
-        name = mapping["FunctionArn"].rpartition(":")[2]
-        if not folders[name].is_dir():
-            raise UserError(f"the CodeUri of {name} is not a folder: {folders[name]}")
-        function = self.client("lambda").get_function_configuration(FunctionName=name)
-        variables = function.get("Environment", {}).get("Variables", {})
+    def _mapping(self, mapping: Any, code: dict[str, Code | str]) -> EventSourceMapping | str:
+        queue = self._queue(mapping["EventSourceArn"])
+        function = self._function(mapping["FunctionArn"].rpartition(":")[2], code)
+        if isinstance(function, str):
+            return function
+        if mapping["State"] == "Disabled":
+            return f"{function.name} gets no messages from {queue.name}: its event is disabled."
+        filters = mapping.get("FilterCriteria", {}).get("Filters", [])
         return EventSourceMapping(
-            queue=Queue(
-                url=url,
-                arn=mapping["EventSourceArn"],
-                visibility_timeout=int(attributes["VisibilityTimeout"]),
-                dead_letter_url=dead_letters and url_of(dead_letters),
-                max_receive_count=redrive.get("maxReceiveCount"),
-            ),
-            function=Function(
-                name=name,
-                folder=folders[name],
-                handler=function["Handler"],
-                timeout=function["Timeout"],
-                environment={key: str(value) for key, value in variables.items()},
-            ),
+            queue=queue,
+            function=function,
             batch_size=mapping["BatchSize"],
             window=mapping.get("MaximumBatchingWindowInSeconds", 0),
-            concurrency=mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 1000),
+            concurrency=int(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 1000)),
             reports_failures="ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", []),
+            filters=tuple(read_pattern(each["Pattern"], function.name) for each in filters),
+        )
+
+    def _queue(self, arn: str) -> Queue:
+        url = self._queue_url(arn)
+        attributes = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
+            "Attributes"
+        ]
+        redrive = json.loads(attributes.get("RedrivePolicy", "{}"))
+        return Queue(
+            url=str(url),
+            arn=arn,
+            visibility_timeout=int(attributes["VisibilityTimeout"]),
+            dead_letter_url=self._queue_url(redrive.get("deadLetterTargetArn", "")),
+            max_receive_count=redrive.get("maxReceiveCount"),
+        )
+
+    def _queue_url(self, arn: str) -> str | None:
+        """Return the URL of a queue, if it is here."""
+        sqs = self.client("sqs")
+        with suppress(sqs.exceptions.QueueDoesNotExist):
+            url: str = sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
+            return url
+        return None
+
+    def _function(self, name: str, code: dict[str, Code | str]) -> Function | str:
+        """Return a function, or a line if it cannot run here. Raises UserError."""
+        own = code.get(name, "it is not an AWS::Serverless::Function")
+        if isinstance(own, str):
+            return f"{name} is not run here: {own}."
+        function = self.client("lambda").get_function_configuration(FunctionName=name)
+        runtime = function.get("Runtime", "missing")
+        if not runtime.startswith("python"):
+            return f"{name} is not run here: its runtime is {runtime}, not Python."
+        if not own.folder.is_dir():
+            raise UserError(f"the CodeUri of {name} is not a folder: {own.folder}")
+        variables = function.get("Environment", {}).get("Variables", {})
+        environment = {key: text_of(value) for key, value in variables.items()}
+        if own.layers:
+            paths = [*map(str, own.layers), *filter(None, [os.environ.get("PYTHONPATH")])]
+            environment["PYTHONPATH"] = os.pathsep.join(paths)
+        return Function(
+            name=name,
+            folder=own.folder,
+            handler=function["Handler"].replace("/", "."),  # as Lambda does
+            timeout=function["Timeout"],
+            environment=environment,
         )
 
 
@@ -205,13 +197,38 @@ class EmbeddedAws(Aws):
         started = self.process.stdout.readline()
         if not started:
             raise UserError(f"port {port} is in use; give --port another one, or leave it out")
-        endpoint, self.known_types = json.loads(started)
-        super().__init__(endpoint)
+        self.notes: list[str] = []
+        super().__init__(started.strip())
 
-    def deploy(self, template: Path) -> list[EventSourceMapping]:
-        """Deploy a SAM template, and return its event source mappings. Raises UserError."""
-        self.create_stack(read(template), self.known_types, STACK)
-        return self.mappings(template)
+    def deploy(
+        self, template: Path, parameters: Mapping[str, str] | None = None, name: str = STACK
+    ) -> list[EventSourceMapping]:
+        """Deploy a SAM template, and return the event source mappings that run here.
+
+        `notes` then has the lines about what is not as on AWS. Raises UserError, also if there is
+        no mapping to run.
+        """
+        source = read(template)
+        stack = self.create_stack(source, name, parameters or {})
+        sam = parsed(source)
+        code = code_of_functions(sam, template.parent)
+        found = self.all_mappings(code)
+        running = [mapping for mapping in found if isinstance(mapping, EventSourceMapping)]
+        left_out = self.not_emulated(name)
+        idle = [line for line in found if isinstance(line, str)]
+        idle += notes.foreign_queues(stack, left_out)
+        if not running:
+            reasons = " ".join(dict.fromkeys(idle)) or "No function has an SQS event."
+            raise UserError(f"nothing can run here. {reasons}".removesuffix("."))
+        self.notes = list(dict.fromkeys(idle))
+        self.notes += notes.shared_queues(running)
+        self.notes += notes.missing_dead_letter_queues(running)
+        for function in {mapping.function.name: mapping.function for mapping in running}.values():
+            self.notes += notes.missing_layers(function, code)
+            self.notes += notes.placeholders(function)
+        self.notes += notes.names_in_parameter_store(stack, parameters or {})
+        self.notes += notes.not_emulated(sam, stack, left_out)
+        return running
 
     def __enter__(self) -> Self:
         return self

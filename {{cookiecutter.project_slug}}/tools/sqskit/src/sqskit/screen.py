@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sqskit.aws import Aws, EventSourceMapping
+from sqskit.aws import Aws
 from sqskit.environment import SETTINGS
 from sqskit.errors import UserError
+from sqskit.mapping import EventSourceMapping
 from sqskit.poller import Batch
 from sqskit.routes import ToBus, route_to
 from sqskit.template import example_file, examples
@@ -58,6 +59,11 @@ class Screen:
     def batch(self, batch: Batch) -> None:
         """Show the log of a batch and the outcome of each message."""
         mapping, invocation = batch.mapping, batch.invocation
+        if batch.filtered:
+            for record in batch.records:
+                message = f"{record['messageId'][:8]}  {short(record['body'])}"
+                self.print(f"{time.strftime('%X')}  filtered out  {message}", style="dim")
+            return
         messages = plural(len(batch.records), "message")
         self.print(
             f"{time.strftime('%X')}  {messages} to {mapping.function.name}, "

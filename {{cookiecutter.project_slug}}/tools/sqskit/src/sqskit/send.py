@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import count, cycle, islice
 from pathlib import Path
 
-from sqskit.aws import Aws, Queue, running_stack
+from sqskit.aws import Aws, running_stack
+from sqskit.mapping import Queue
 from sqskit.on_aws import DeployedStack, answering, client, deployed
 from sqskit.routes import Route, ToBus, ToQueue, ToTopic, once, route_to
 from sqskit.screen import short

@@ -1,11 +1,10 @@
 """The process of the embedded AWS: `python -P server.py PORT`; 0 is any free port.
 
-Prints its address and the types of CloudFormation resources that moto knows, and runs until its
-standard input ends.
+Prints its address, and runs until its standard input ends.
 """
 
-import json
 import logging
+import math
 import os
 import socket
 import sys
@@ -13,12 +12,11 @@ import threading
 import time
 from typing import Any
 
-from moto.cloudformation.parsing import get_model_map
 from moto.server import ThreadedMotoServer
-from moto.sqs.models import Queue, SQSBackend
+from moto.sqs.models import DEDUPLICATION_TIME_IN_SECONDS, Message, Queue, SQSBackend
 from moto.sqs.responses import SQSResponse
 
-from sqskit import subscriptions  # noqa: F401 - moto finds the class in it
+from sqskit import stacks, subscriptions  # noqa: F401 - moto finds the class in the second
 
 
 def busy_groups(queue: Queue) -> set[str]:
@@ -32,6 +30,31 @@ def busy_groups(queue: Queue) -> set[str]:
         for message in queue.pending_messages
         if message.group_id is not None and not message.visible
     }
+
+
+def add_message(queue: Queue, message: Message) -> None:
+    """Add a message to a queue, unless SQS drops it as a repetition.
+
+    moto forgets a message that is done, and then takes its repetition. It also polls the queues of
+    event source mappings itself.
+    """
+    if not is_repeated(queue, message):
+        with queue._messages_lock:
+            queue._messages.append(message)
+            queue._messages_lock.notify_all()
+
+
+def is_repeated(queue: Queue, message: Message) -> bool:
+    """Tell whether a FIFO queue was sent the same deduplication id in the last five minutes."""
+    if not queue.fifo_queue or message.approximate_receive_count:  # SQS moves it from another queue
+        return False
+    in_group = queue.attributes.get("DeduplicationScope") == "messageGroup"
+    key = message.deduplication_id, message.group_id if in_group else None
+    sent_at: dict[Any, float] = vars(queue).setdefault("sent_at", {})
+    if time.monotonic() - sent_at.get(key, -math.inf) < DEDUPLICATION_TIME_IN_SECONDS:
+        return True
+    sent_at[key] = time.monotonic()
+    return False
 
 
 def call_action(request: SQSResponse) -> Any:
@@ -61,7 +84,9 @@ receive_at_once = SQSBackend.receive_message
 def main() -> None:
     SQSResponse.call_action = call_action  # type: ignore[assignment, method-assign]
     SQSBackend.receive_message = receive_message  # type: ignore[assignment, method-assign]
+    Queue.add_message = add_message  # type: ignore[assignment, method-assign]
     Queue.pending_message_groups = property(busy_groups)  # type: ignore[assignment, method-assign]
+    stacks.prepare()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # otherwise it logs each request
     port = int(sys.argv[1])
     with socket.socket() as probe:
@@ -73,7 +98,7 @@ def main() -> None:
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    print(json.dumps([f"http://{host}:{port}", sorted(get_model_map())]), flush=True)
+    print(f"http://{host}:{port}", flush=True)
     sys.stdin.read()
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from sqskit.aws import Function
 from sqskit.environment import REGION, environment
+from sqskit.mapping import Function
 
 RUNTIME = Path(__file__).with_name("runtime.py")
 

@@ -26,11 +26,17 @@ def main() -> None:
         help="retry a message that ends the process after this time (default: the queue's "
         "visibility timeout)",
     )
-    send = commands.add_parser("send", help="send the examples to the local stack, or to AWS")
-    send.add_argument("--count", type=int, metavar="N", help="send N distinct messages")
-    send.add_argument(
-        "--example", type=Path, metavar="PATH", help="the examples for a stack on AWS"
+    local.add_argument(
+        "--parameter",
+        type=parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="the value of a parameter of the template; repeat it for others",
     )
+    send = commands.add_parser("send", help="send the examples to the local stack, or to AWS")
+    send.add_argument("--queue-url", type=queue_url, metavar="URL", help="of a queue on AWS")
+    send.add_argument("--example", type=Path, metavar="PATH", help="the examples for that queue")
     contract = commands.add_parser("contract", help="write the files of contract/")
     dead_letters = commands.add_parser(
         "dead-letters", help="list the dead letters and why they failed"
@@ -41,9 +47,13 @@ def main() -> None:
     )
     drop = commands.add_parser("drop", help="delete a dead letter, after asking")
     drop.add_argument("id", metavar="ID", help="of the dead letter, or how it begins")
-    for command in (send, dead_letters, redrive, drop):
-        command.add_argument("--stack", help="on AWS (default: the local stack)")
-        command.add_argument("--name", help="of the message; its queue is an output of the stack")
+    for command in (dead_letters, redrive, drop):
+        command.add_argument(
+            "--queue-url",
+            type=queue_url,
+            metavar="URL",
+            help="of the dead-letter queue on AWS (default: those of the local stack)",
+        )
     for command in (local, send, contract, dead_letters, redrive, drop):
         command.add_argument(
             "--template",
@@ -58,10 +68,8 @@ def main() -> None:
             local.error("--port must be from 0 to 65535")
         if not 0 <= (options.retry_after or 0) <= 43200:  # the limits of a visibility timeout
             local.error("--retry-after must be from 0 to 43200 seconds")
-    if options.command == "send" and bool(options.stack) != bool(options.example):
-        send.error("--stack and --example are given together")
-    if getattr(options, "stack", None) and not options.name:
-        parser.error("--stack and --name are given together")
+    if options.command == "send" and bool(options.queue_url) != bool(options.example):
+        send.error("--queue-url and --example are given together")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # even if the shell ignores it
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -72,6 +80,20 @@ def main() -> None:
         pass
 
 
+def queue_url(value: str) -> str:
+    """Refuse an empty URL, which a Makefile passes if the stack does not have the output."""
+    if not value:
+        raise argparse.ArgumentTypeError("it is empty; does the stack have this queue?")
+    return value
+
+
+def parameter(value: str) -> tuple[str, str]:
+    name, equals, text = value.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"write it as NAME=VALUE, not {value}")
+    return name, text
+
+
 def run(options: argparse.Namespace) -> None:
     """Run a command. Each imports only what it needs, to start faster."""
     template = options.template.resolve()
@@ -79,14 +101,15 @@ def run(options: argparse.Namespace) -> None:
         case "local":
             from sqskit.local import run as run_local
 
-            run_local(template, options.port, options.plain, options.retry_after)
+            parameters = dict(options.parameter)
+            run_local(template, options.port, options.plain, options.retry_after, parameters)
         case "send":
             from sqskit.send import send_examples, send_to_aws
 
-            if options.stack:
-                send_to_aws(options.stack, options.name, options.example)
+            if options.queue_url:
+                send_to_aws(options.queue_url, options.example)
             else:
-                send_examples(template, options.count)
+                send_examples(template)
         case "contract":
             from sqskit.contract import write
 
@@ -95,7 +118,7 @@ def run(options: argparse.Namespace) -> None:
             from sqskit.dead_letters import run as run_command
 
             id_ = getattr(options, "id", None)
-            run_command(command, template, options.stack, options.name, id_)
+            run_command(command, template, options.queue_url, id_)
 
 
 if __name__ == "__main__":

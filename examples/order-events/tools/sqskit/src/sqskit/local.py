@@ -1,6 +1,7 @@
 """Run the stack of a SAM template on this machine."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
@@ -11,11 +12,13 @@ from sqskit.poller import POLLERS, Poller
 from sqskit.screen import Screen
 
 
-def run(template: Path, port: int, plain: bool, retry_after: int | None) -> None:
+def run(
+    template: Path, port: int, plain: bool, retry_after: int | None, parameters: Mapping[str, str]
+) -> None:
     """Deploy the stack and poll its queues until interrupted. Raises UserError."""
     endpoint = endpoint_file(template.parent)
     with EmbeddedAws(port) as aws:
-        mappings = aws.deploy(template)
+        mappings = aws.deploy(template, parameters)
         screen = Screen(aws, template.parent, retry_after, plain)
         pollers = [
             Poller(aws, mapping, screen.batch, retry_after)
@@ -29,6 +32,8 @@ def run(template: Path, port: int, plain: bool, retry_after: int | None) -> None
             for poller in pollers:
                 poller.start()
             endpoint.write_text(aws.endpoint, "utf-8")
+            for note in aws.notes:
+                screen.print(note)
             for mapping in mappings:
                 screen.ready(mapping)
             while all(poller.is_alive() for poller in pollers):

@@ -10,9 +10,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from sqskit.aws import Aws, EventSourceMapping, Queue
+from sqskit.aws import Aws
 from sqskit.environment import REGION
 from sqskit.errors import UserError
+from sqskit.filters import is_wanted
+from sqskit.mapping import EventSourceMapping, Queue
 from sqskit.worker import Invocation, Worker
 
 # The largest event in bytes that Lambda accepts.
@@ -39,6 +41,7 @@ class Batch:
     invocation: Invocation
     failed: set[str]  # the ids of the messages that stay in the queue
     error: str | None  # why the whole batch failed, if it did
+    filtered: bool = False  # the messages match no filter, so the function does not get them
 
 
 class Poller(threading.Thread):
@@ -116,7 +119,16 @@ class Poller(threading.Thread):
         messages = response.get("Messages", [])
         if not messages and seconds < 1:
             time.sleep(0.05)
-        return [record_of(message, self.mapping.queue) for message in messages]
+        return self._filtered([record_of(message, self.mapping.queue) for message in messages])
+
+    def _filtered(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the records that match a filter, and delete the messages of the others."""
+        filters = self.mapping.filters
+        unwanted = [record for record in records if not is_wanted(record, filters)]
+        if unwanted:
+            self._delete_messages(unwanted)
+            self.report(Batch(self.mapping, unwanted, Invocation(), set(), None, filtered=True))
+        return [record for record in records if is_wanted(record, filters)]
 
     def _has_said_when(self, record: dict[str, Any], invocation: Invocation) -> bool:
         """Tell whether the function has said when a message is to be retried.
@@ -143,9 +155,7 @@ class Poller(threading.Thread):
                 error = str(broken)
         if error:
             failed = ids
-        queue_url = self.mapping.queue.url
-        for entries in tens(record for record in records if record["messageId"] not in failed):
-            self.sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)
+        self._delete_messages(record for record in records if record["messageId"] not in failed)
         if self.retry_after is not None:
             returned = [record for record in records if record["messageId"] in failed]
             for entries in tens(
@@ -153,8 +163,14 @@ class Poller(threading.Thread):
             ):
                 for entry in entries:
                     entry["VisibilityTimeout"] = self.retry_after
-                self.sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
+                self.sqs.change_message_visibility_batch(
+                    QueueUrl=self.mapping.queue.url, Entries=entries
+                )
         return Batch(self.mapping, records, invocation, failed, error)
+
+    def _delete_messages(self, records: Iterable[dict[str, Any]]) -> None:
+        for entries in tens(records):
+            self.sqs.delete_message_batch(QueueUrl=self.mapping.queue.url, Entries=entries)
 
 
 def failed_ids(response: str, ids: set[str]) -> set[str]:

@@ -1,12 +1,13 @@
 """Run a stack on this machine in a test."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqskit.aws import Aws, EmbeddedAws, EventSourceMapping
+from sqskit.aws import Aws, EmbeddedAws
 from sqskit.errors import UserError
+from sqskit.mapping import EventSourceMapping
 from sqskit.poller import Poller
 from sqskit.send import send
 
@@ -50,13 +51,19 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 @contextmanager
-def running(template: Path, function: str) -> Iterator[RunningStack]:
+def running(
+    template: Path, function: str, parameters: Mapping[str, str] | None = None
+) -> Iterator[RunningStack]:
     """Run a function of a SAM template with its queues; a failed message is retried at once.
 
-    function: its logical id. Raises UserError if the stack cannot run.
+    function: its logical id.
+    parameters: the values of those that have no default.
+    Raises UserError if the stack cannot run.
     """
     with EmbeddedAws() as aws:
-        found = [each for each in aws.deploy(template) if each.function.name == function]
+        found = [
+            each for each in aws.deploy(template, parameters) if each.function.name == function
+        ]
         if not found:
             raise UserError(f"the template has no function {function} with an SQS event")
         poller = Poller(aws, found[0], report=lambda batch: None, retry_after=0)

@@ -194,7 +194,11 @@ class EmbeddedAws(Aws):
             start_new_session=True,  # Ctrl-C must not reach it
         )
         assert self.process.stdout
-        started = self.process.stdout.readline()
+        try:
+            started = self.process.stdout.readline()
+        except KeyboardInterrupt:
+            self.process.kill()  # otherwise it would complain that nobody reads its address
+            raise
         if not started:
             raise UserError(f"port {port} is in use; give --port another one, or leave it out")
         self.notes: list[str] = []

@@ -35,8 +35,10 @@ def main() -> None:
         help="the value of a parameter of the template; repeat it for others",
     )
     send = commands.add_parser("send", help="send the examples to the local stack, or to AWS")
-    send.add_argument("--queue-url", type=queue_url, metavar="URL", help="of a queue on AWS")
-    send.add_argument("--example", type=Path, metavar="PATH", help="the examples for that queue")
+    send.add_argument("--count", type=int, metavar="N", help="send N distinct messages")
+    send.add_argument(
+        "--example", type=Path, metavar="PATH", help="the examples for a stack on AWS"
+    )
     contract = commands.add_parser("contract", help="write the files of contract/")
     dead_letters = commands.add_parser(
         "dead-letters", help="list the dead letters and why they failed"
@@ -47,13 +49,9 @@ def main() -> None:
     )
     drop = commands.add_parser("drop", help="delete a dead letter, after asking")
     drop.add_argument("id", metavar="ID", help="of the dead letter, or how it begins")
-    for command in (dead_letters, redrive, drop):
-        command.add_argument(
-            "--queue-url",
-            type=queue_url,
-            metavar="URL",
-            help="of the dead-letter queue on AWS (default: those of the local stack)",
-        )
+    for command in (send, dead_letters, redrive, drop):
+        command.add_argument("--stack", help="on AWS (default: the local stack)")
+        command.add_argument("--name", help="of the message; its queue is an output of the stack")
     for command in (local, send, contract, dead_letters, redrive, drop):
         command.add_argument(
             "--template",
@@ -68,8 +66,10 @@ def main() -> None:
             local.error("--port must be from 0 to 65535")
         if not 0 <= (options.retry_after or 0) <= 43200:  # the limits of a visibility timeout
             local.error("--retry-after must be from 0 to 43200 seconds")
-    if options.command == "send" and bool(options.queue_url) != bool(options.example):
-        send.error("--queue-url and --example are given together")
+    if options.command == "send" and bool(options.stack) != bool(options.example):
+        send.error("--stack and --example are given together")
+    if getattr(options, "stack", None) and not options.name:
+        parser.error("--stack and --name are given together")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # even if the shell ignores it
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -78,13 +78,6 @@ def main() -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         pass
-
-
-def queue_url(value: str) -> str:
-    """Refuse an empty URL, which a Makefile passes if the stack does not have the output."""
-    if not value:
-        raise argparse.ArgumentTypeError("it is empty; does the stack have this queue?")
-    return value
 
 
 def parameter(value: str) -> tuple[str, str]:
@@ -106,10 +99,10 @@ def run(options: argparse.Namespace) -> None:
         case "send":
             from sqskit.send import send_examples, send_to_aws
 
-            if options.queue_url:
-                send_to_aws(options.queue_url, options.example)
+            if options.stack:
+                send_to_aws(options.stack, options.name, options.example)
             else:
-                send_examples(template)
+                send_examples(template, options.count)
         case "contract":
             from sqskit.contract import write
 
@@ -118,7 +111,7 @@ def run(options: argparse.Namespace) -> None:
             from sqskit.dead_letters import run as run_command
 
             id_ = getattr(options, "id", None)
-            run_command(command, template, options.queue_url, id_)
+            run_command(command, template, options.stack, options.name, id_)
 
 
 if __name__ == "__main__":

@@ -1,49 +1,94 @@
-"""Send the examples: to the local stack, with one that is cut short, or to a queue on AWS."""
+"""Send the examples: to the local stack, with one that is cut short, or to a stack on AWS."""
 
-import uuid
+import json
+import re
+from collections.abc import Iterator
+from itertools import count, cycle, islice
 from pathlib import Path
-from typing import Any
-
-import botocore.session
-from botocore.exceptions import BotoCoreError, ClientError
 
 from sqskit.aws import Aws, running_stack
-from sqskit.errors import UserError
 from sqskit.mapping import Queue
+from sqskit.on_aws import DeployedStack, answering, client, deployed
+from sqskit.routes import Route, ToBus, ToQueue, ToTopic, once, route_to
 from sqskit.screen import short
 from sqskit.template import example_file, examples
 
+# Of a value in JSON that is a text, and not a name.
+TEXT_BEGINS, TEXT_ENDS = r'(?<=")', r'(?="(?!\s*:))'
+UUID_BEGINS = r"\w{8}-\w{4}-\w{4}-\w{4}-"
 
-def send_examples(template: Path) -> None:
-    """Send messages to each queue of the running stack. Raises UserError."""
+
+def send_examples(template: Path, number: int | None) -> None:
+    """Send messages to each queue of the running stack, in the way they get there on AWS.
+
+    number: how many, all distinct; if there is none, each example and one that is cut short.
+    Raises UserError.
+    """
     aws, mappings = running_stack(template)
     for mapping in mappings:
-        function = mapping.function
+        queue, function = mapping.queue, mapping.function
         bodies = examples(example_file(template.parent, function.handler), function.name)
-        for body in bodies:
-            send(aws, mapping.queue, body)
-            print(f"{mapping.queue.name}  example: {short(body)}")
-        broken = bodies[0][:-1]
-        send(aws, mapping.queue, broken)
-        print(f"{mapping.queue.name}  cut short: {short(broken)}")
+        for body in islice(distinct(bodies), number) if number else bodies:
+            send(aws, queue, body)
+            print(f"{queue.name}  example: {short(body)}")
+        if not number:
+            broken = bodies[0][:-1]
+            send(aws, queue, broken)
+            print(f"{queue.name}  cut short: {short(broken)}")
 
 
-def send_to_aws(queue_url: str, file: Path) -> None:
-    """Send the examples in a file to a queue, with the user's AWS credentials. Raises UserError."""
-    fifo = {"MessageGroupId": "example"} if queue_url.endswith(".fifo") else {}
-    bodies = examples(file)
-    try:
-        sqs: Any = botocore.session.Session().create_client("sqs")
-        for body in bodies:
-            sent = sqs.send_message(QueueUrl=queue_url, MessageBody=body, **fifo)
-            print(f"{sent['MessageId']}  {short(body)}")
-    except (BotoCoreError, ClientError) as error:
-        raise UserError(f"cannot send the example: {error}") from error
+def send_to_aws(stack: str, name: str, file: Path) -> None:
+    """Send the examples in a file to a stack on AWS, with the user's credentials.
+
+    name: of the message, with which the names of the outputs begin. Raises UserError.
+    """
+    with answering():
+        route = route_of(deployed(stack), name)
+        for body in examples(file):
+            route.send(client, body, MessageGroupId="example")
+            print(f"sent to {where(route)}: {short(body)}")
+
+
+def route_of(stack: DeployedStack, name: str) -> Route:
+    """Return how to send a message to a stack. Raises UserError."""
+    if "TopicArn" in stack.outputs:
+        return ToTopic(stack.outputs["TopicArn"])
+    if "EventBusName" in stack.parameters:
+        values = (stack.parameters[each] for each in ("EventSource", "EventDetailType"))
+        return ToBus(stack.parameters["EventBusName"], *(each.partition(",")[0] for each in values))
+    return ToQueue(stack.output(f"{name}QueueUrl"))
+
+
+def where(route: Route) -> str:
+    """Return the name of what a message is sent to."""
+    match route:
+        case ToQueue(url=url):
+            return url.rpartition("/")[2]
+        case ToTopic(arn=arn):
+            return arn.rpartition(":")[2]
+        case ToBus(bus=bus):
+            return f"the bus {bus}"
 
 
 def send(aws: Aws, queue: Queue, body: str, group: str = "example") -> None:
-    """Send a message, in a message group if the queue is FIFO."""
-    fifo: dict[str, Any] = {}
-    if queue.is_fifo:
-        fifo = {"MessageGroupId": group, "MessageDeduplicationId": str(uuid.uuid4())}
-    aws.client("sqs").send_message(QueueUrl=queue.url, MessageBody=body, **fifo)
+    """Send a message to a queue of the local stack, in the way it gets there on AWS."""
+    route = route_to(aws.client, queue.arn, queue.url)
+    if isinstance(route, ToBus) and not is_object(body):  # EventBridge takes nothing else
+        route = ToQueue(queue.url)
+    route.send(aws.client, body, **once(group))
+
+
+def is_object(body: str) -> bool:
+    try:
+        return isinstance(json.loads(body), dict)
+    except ValueError:
+        return False
+
+
+def distinct(bodies: list[str]) -> Iterator[str]:
+    """Yield the bodies in turn, with other UUIDs and other numbers in texts such as `order-1`."""
+    for n, body in zip(count(1), cycle(bodies), strict=False):
+        numbered = re.sub(rf"{TEXT_BEGINS}([^\"\\]*[A-Za-z]-)\d+{TEXT_ENDS}", rf"\g<1>{n}", body)
+        yield re.sub(
+            rf"{TEXT_BEGINS}({UUID_BEGINS})\w12{TEXT_ENDS}", rf"\g<1>{n:012}", numbered
+        )

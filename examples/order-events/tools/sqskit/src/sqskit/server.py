@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from moto.sqs.models import DEDUPLICATION_TIME_IN_SECONDS, Message, Queue, SQSBackend
 from moto.sqs.responses import SQSResponse
 
-from sqskit import stacks
+from sqskit import stacks, subscriptions  # noqa: F401 - moto finds the class in the second
 
 
 def busy_groups(queue: Queue) -> set[str]:

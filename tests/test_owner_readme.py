@@ -107,6 +107,14 @@ def test_command_works_on_this_machine(project: Project, python: dict[str, str],
     assert before == {path: path.read_bytes() for path in project.path.glob("contract/*.json")}
 
 
+def test_settings_of_the_shell_do_not_matter(project: Project, python: dict[str, str], tmp_path: Path) -> None:
+    for name in ("moto", "shared", "sqs", "sqskit"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    shell = {"PYTHONPATH": str(tmp_path), "PYTHONOPTIMIZE": "2", "AWS_CONFIG_FILE": str(tmp_path)}
+    project.run("make", "test", WITHOUT_LOCAL, **python, **shell)
+
+
 @pytest.mark.parametrize("command", RUN_LOCALLY)
 def test_command_runs_the_stack(project: Project, python: dict[str, str], command: str) -> None:
     with running_local(project, "bash", "-c", f"exec {command}", **python) as running:

@@ -66,7 +66,7 @@ def process_messages() -> None:
         for line in running.stdout or ():
             print(f"    {line}", end="", flush=True)
             words = line.split()
-            if words[3:5] == ["aws", "sqs"]:
+            if "aws sqs send-message" in line:
                 send_messages(shlex.split(line))
             if words[:1] in (["done"], ["dead"]):
                 outcomes[words[0]] += 1
@@ -84,11 +84,12 @@ def process_messages() -> None:
 
 def send_messages(command: list[str]) -> None:
     """Send three good messages and a broken one, with the command that `make local` prints."""
-    keys = dict(word.split("=", 1) for word in command[:3])
+    begin = command.index("aws")
+    variables = dict(word.split("=", 1) for word in command[:begin])
     for body in ('{"orderId": "order-1"}', '{"orderId": "order-2"}', '{"orderId": "order-3"}', '{"orderId": 7}'):
-        aws = [*command[3:-1], body]
+        aws = [*command[begin:-1], body]
         print(f"    $ aws sqs send-message … --message-body {shlex.quote(body)}", flush=True)
-        done = subprocess.run(aws, cwd=PROJECT, env={**os.environ, **keys}, capture_output=True, text=True)
+        done = subprocess.run(aws, cwd=PROJECT, env={**os.environ, **variables}, capture_output=True, text=True)
         expect((done.returncode, done.stderr), (0, ""), "result of the AWS CLI")
     print()
 

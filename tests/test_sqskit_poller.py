@@ -146,6 +146,20 @@ def test_message_group_keeps_its_order_around_a_failure(aws: Aws, mapping: Event
     assert [number for number in handled if number > 10] == [11, 12]
 
 
+def test_error_of_a_poller_is_kept_for_its_owner(aws: Aws, mapping: EventSourceMapping, tmp_path: Path) -> None:
+    accept = to_function("def handler(event, context): pass\n", mapping, aws, tmp_path)
+    send_all(aws, accept.queue, "1")
+
+    def report(batch: Batch) -> None:
+        raise OSError("the disk is full")
+
+    thread = Poller(aws, accept, report)
+    thread.start()
+    wait_until(lambda: thread.error)
+    thread.stop()
+    assert str(thread.error) == "the disk is full"
+
+
 def test_batches_are_as_large_as_size_and_window_allow(aws: Aws, mapping: EventSourceMapping, tmp_path: Path) -> None:
     accept = to_function("def handler(event, context): pass\n", mapping, aws, tmp_path)
     send_all(aws, accept.queue, *map(str, range(30)))

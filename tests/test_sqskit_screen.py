@@ -1,21 +1,28 @@
-"""The screen of the local stack shows what lambdas/sqs logs about a failed message."""
+"""The screen of the local stack shows every message and log line, whatever is in it."""
 
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 from sqs import batch_handler
 from sqs.log import logger
 from sqskit import screen
 from sqskit.aws import Aws
 from sqskit.mapping import EventSourceMapping, Function, Queue
 from sqskit.poller import SAID_WHEN, Batch
+from sqskit.routes import ToQueue
 from sqskit.worker import Invocation
 
 from tests.support.records import event
 from tests.support.sqs_model import model
 
 QUEUE = Queue("http://127.0.0.1/q", "arn:aws:sqs:us-east-1:123456789012:q", 60, "http://127.0.0.1/dead", 5)
-MAPPING = EventSourceMapping(QUEUE, Function("F", Path(), "app.handler", 10, {}), 10, 0, 10, True)
+MAPPING = EventSourceMapping(
+    QUEUE, Function("F", Path(), "app.handler", 10, 128, "python3.13", "arn", {}), 10, 0, 10, True
+)
 
 
 def test_names_in_the_log_are_those_that_the_screen_reads(caplog: pytest.LogCaptureFixture) -> None:
@@ -43,10 +50,82 @@ def test_reason_of_a_failure_is_shown_with_its_message(
     lines = [{**vars(line), "logger": line.name, "message": line.getMessage()} for line in caplog.records]
     done = Batch(MAPPING, batch["Records"], Invocation(response="{}", log=lines), {"id-1"}, None)
 
-    screen.Screen(Aws("http://127.0.0.1"), Path(), retry_after=None, plain=True).batch(done)
-    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[1:]]
-    assert shown == [
+    screen.Screen(plain=True).batch(done)
+    printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert printed == [
         "done id-0 1",
         "failed id-1 x",
         "receive 1 of 5: JSON is malformed: invalid character (byte 0) - at `$`; it is retried",
     ]
+
+
+def shown(capsys: pytest.CaptureFixture[str], *log: dict[str, object]) -> list[str]:
+    """Return the lines below the heading for a batch with this log."""
+    done = Batch(MAPPING, event(["1"])["Records"], Invocation(response="{}", log=list(log)), set(), None)
+    screen.Screen(plain=True).batch(done)
+    return capsys.readouterr().out.splitlines()[1:]
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ({"message": "m", "stackTrace": ["a"]}, "    ['a']"),
+        ({"message": "m", "stackTrace": None}, "    m"),
+        ({"message": ":smile: [bold]x[/bold]"}, "    :smile: [bold]x[/bold]"),
+        ({"message": "clear\x1b[2J \ud800 注\u3000文"}, "    clear\\u001b[2J \\ud800 注\u3000文"),
+        ({"message": "two\n\tlines\n"}, "    two\n        lines"),
+    ],
+)
+def test_odd_log_line_is_shown(capsys: pytest.CaptureFixture[str], line: dict[str, object], text: str) -> None:
+    assert shown(capsys, line) == [*text.splitlines(), "    done    id-0  1"]
+
+
+def test_odd_id_in_the_log_is_ignored(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, {"logger": "sqs", "messageId": ["id-0"], "message": "x: y"}) == ["    done    id-0  1"]
+
+
+def test_error_of_the_screen_is_shown_instead_of_the_batch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "short", None)
+    done = Batch(MAPPING, event(["1"])["Records"], Invocation(response="{}"), set(), None)
+    screen.Screen(plain=True).batch(done)
+    assert capsys.readouterr().out == "cannot show a batch: TypeError: 'NoneType' object is not callable\n"
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_only_a_terminal_cuts_lines(is_live: bool) -> None:
+    narrow = screen.Screen(plain=True)
+    narrow.console = Console(file=StringIO(), width=20)
+    narrow.is_live = is_live
+    narrow.print(screen.Line("注文" * 20, cut=True), screen.Line("whole " * 9))
+    assert isinstance(narrow.console.file, StringIO)
+    cut, whole = narrow.console.file.getvalue().splitlines()
+    assert (cell_len(cut) <= 20, cut.endswith("…")) == (is_live, is_live)
+    assert whole == "whole " * 9
+
+
+def test_status_of_several_queues_fits_into_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = Aws("http://127.0.0.1")
+    monkeypatch.setattr(aws, "depth", lambda url: (7, 3))
+    live = screen.Screen(plain=True)
+    live.is_live = True
+    live.console = Console(file=StringIO(), width=80)
+    name = "local-InvoicesOfAllCustomersInEuropeQueue-PF6KCCU5NY8W"
+    long = replace(MAPPING, queue=replace(QUEUE, arn=f"{QUEUE.arn}-{name}"))
+    live.queues(aws, [MAPPING, long])
+    live.console.print(live.status.renderable)
+    assert isinstance(live.console.file, StringIO)
+    first, second = live.console.file.getvalue().splitlines()
+    assert first.strip().endswith("q: 7 waiting, 3 in flight, 10 dead letters")
+    assert second.strip().endswith("…: 7 waiting, 3 in flight, 10 dead letters")
+
+
+def test_command_of_the_aws_cli_avoids_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert "proxy" not in screen.send_command("http://127.0.0.1:5", ToQueue("q"), "app.handler", Path())
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example")
+    assert " no_proxy=127.0.0.1 aws sqs " in screen.send_command(
+        "http://127.0.0.1:5", ToQueue("q"), "app.handler", Path()
+    )

@@ -436,7 +436,7 @@ def test_messages_that_match_no_filter_are_deleted(
         poller.stop()
     shown = {record["body"]: batch.filtered for batch in batches for record in batch.records}
     assert shown == {'{"region": "eu-west"}': True, "plain text": True, '{"region": "us-east"}': False}
-    Screen(aws, Path(), None, plain=True).batch(next(batch for batch in batches if batch.filtered))
+    Screen(plain=True).batch(next(batch for batch in batches if batch.filtered))
     assert re.search(r"  filtered out  \w{8}  ", capsys.readouterr().out)
 
 

@@ -1,0 +1,148 @@
+"""The process of a function on this machine is like that in Lambda."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqskit.mapping import Function
+from sqskit.worker import Invocation, Worker
+
+from tests.support.projects import linux
+
+pytestmark = pytest.mark.slow
+
+ENDPOINT = "http://127.0.0.1:1"
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:F"
+
+
+@pytest.fixture
+def workers() -> Iterator[list[Worker]]:
+    workers: list[Worker] = []
+    yield workers
+    for worker in workers:
+        worker.close()
+
+
+class Code:
+    """A folder with the code of a function."""
+
+    def __init__(self, folder: Path, workers: list[Worker]) -> None:
+        self.folder = folder
+        self.workers = workers
+
+    def invoke(self, source: str, **environment: str) -> Invocation:
+        """Invoke a function with this code, at most once more than its import."""
+        (self.folder / "app.py").write_text(source, "utf-8")
+        function = Function("F", self.folder, "app.handler", 5, 256, "python3.13", ARN, environment)
+        self.workers.append(Worker(function, ENDPOINT))
+        return self.workers[-1].invoke({"Records": []})
+
+    def returned(self, expression: str, **environment: str) -> Any:
+        """Return the value of an expression in the handler."""
+        done = self.invoke(f"import os\ndef handler(event, context): return {expression}\n", **environment)
+        assert done.error is None
+        return json.loads(str(done.response))
+
+
+@pytest.fixture
+def code(tmp_path: Path, workers: list[Worker]) -> Code:
+    return Code(tmp_path, workers)
+
+
+@linux
+def test_context_has_what_that_of_lambda_has(code: Code) -> None:
+    from awslambdaric.lambda_context import LambdaContext
+
+    expected = {name for name in dir(LambdaContext("id", None, None, 0)) if not name.startswith("_")}
+    found = code.returned("[name for name in dir(context) if name[0] != '_']")
+    assert set(found) == expected - {"w3c"}
+    assert code.returned("[context.invoked_function_arn, context.memory_limit_in_mb, context.function_version]") == [
+        ARN,
+        "256",
+        "$LATEST",
+    ]
+    assert 4000 < code.returned("context.get_remaining_time_in_millis()") <= 5000
+
+
+def test_environment_has_what_that_of_lambda_has(code: Code) -> None:
+    own = {"TZ": "Asia/Tokyo", "AWS_ENDPOINT_URL": "https://example.com", "AWS_REGION": "eu-west-1", "COLOR": "red"}
+    found = code.returned("dict(os.environ)", **own)
+    assert found["AWS_LAMBDA_LOG_STREAM_NAME"].partition("[")[2].startswith("$LATEST]")
+    expected = {
+        "AWS_ENDPOINT_URL": ENDPOINT,
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+        "AWS_LAMBDA_FUNCTION_NAME": "F",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/F",
+        "AWS_REGION": "us-east-1",
+        "COLOR": "red",
+        "LAMBDA_TASK_ROOT": str(code.folder),
+        "TZ": "Asia/Tokyo",
+        "_HANDLER": "app.handler",
+    }
+    assert expected.items() <= found.items()
+
+
+def test_code_of_the_function_comes_before_pythonpath(
+    code: Code, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = tmp_path_factory.mktemp("others")
+    for folder in (others, code.folder):
+        (folder / "shared").mkdir()
+        (folder / "shared" / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(others))
+    assert code.returned("__import__('shared').__file__").startswith(str(code.folder))
+
+
+def test_what_python_prints_by_itself_is_logged(
+    code: Code, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("custom")
+    (folder / "sitecustomize.py").write_text("print('[debugger] is ready')\nprint(1)\n", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    done = code.invoke("def handler(event, context): return 1\n")
+    assert (done.response, done.log) == ("1", [{"message": "[debugger] is ready"}, {"message": "1"}])
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "logging.error('%d', 'x')",
+        "logging.error('x', extra={('a', 'b'): 1})",
+        "logging.error('x', extra={'loop': loop})",
+        "logging.error('\\ud800')",
+        "faulthandler.enable()",
+        "subprocess.run(['true'], stdout=sys.stdout)",
+    ],
+)
+def test_log_line_does_not_fail_its_message(code: Code, log: str) -> None:
+    imports = "import faulthandler, logging, subprocess, sys\nloop = []\nloop.append(loop)\n"
+    assert code.invoke(f"{imports}def handler(event, context):\n    {log}\n").error is None
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import sys\nsys.exit('COLOR is missing')", "SystemExit: COLOR is missing\n  {}, line 2\n    sys.exit("),
+        ("import json\njson.loads('{')", "JSONDecodeError: Expecting property name enclosed in double quotes"),
+        (
+            "\nif True:\npass",
+            "IndentationError: expected an indented block after 'if' statement on line 2\n  {}, line 3",
+        ),
+        ("compile('(', 'x', 'exec')", "SyntaxError: '(' was never closed\n  {}, line 1\n    compile("),
+    ],
+)
+def test_error_at_import_names_the_line_of_the_function(code: Code, source: str, error: str) -> None:
+    found = str(code.invoke(source).error)
+    assert found.startswith(f"cannot import app.handler: {error.format(code.folder / 'app.py')}")
+    assert found.count(f"{code.folder / 'app.py'}, line ") == 1
+
+
+def test_last_words_before_the_end_at_import_are_logged(code: Code) -> None:
+    code.invoke("import os\nprint('COLOR is missing', flush=True)\nos._exit(3)\n")
+    started = code.workers[-1].start()
+    assert started.error == "the process ended with exit status 3"
+    assert [line["message"] for line in started.log] == ["COLOR is missing"]

@@ -124,8 +124,10 @@ def test_status_of_several_queues_fits_into_a_terminal(monkeypatch: pytest.Monke
 def test_command_of_the_aws_cli_avoids_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
-    assert "proxy" not in screen.send_command("http://127.0.0.1:5", ToQueue("q"), "app.handler", Path())
+
+    def command() -> str:
+        return screen.send_command("http://127.0.0.1:5", ToQueue("q"), "app.handler", Path())
+
+    assert "proxy" not in command()
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example")
-    assert " no_proxy=127.0.0.1 aws sqs " in screen.send_command(
-        "http://127.0.0.1:5", ToQueue("q"), "app.handler", Path()
-    )
+    assert " no_proxy=127.0.0.1 aws sqs " in command()

@@ -1,10 +1,13 @@
 """The `sqskit` command."""
 
 import argparse
+import io
+import os
 import signal
 import sys
 from pathlib import Path
 
+from sqskit.environment import forget_aws
 from sqskit.errors import UserError
 
 
@@ -70,11 +73,17 @@ def main() -> None:
         send.error("--stack and --example are given together")
     if getattr(options, "stack", None) and not options.name:
         parser.error("--stack and --name are given together")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every output can show every message
     signal.signal(signal.SIGINT, signal.default_int_handler)  # even if the shell ignores it
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run(options)
-    except UserError as error:
+    except BrokenPipeError:  # nobody reads on, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (UserError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         pass
@@ -90,8 +99,15 @@ def parameter(value: str) -> tuple[str, str]:
 def run(options: argparse.Namespace) -> None:
     """Run a command. Each imports only what it needs, to start faster."""
     template = options.template.resolve()
+    if not getattr(options, "queue_url", None):
+        forget_aws()
     match options.command:
         case "local":
+            from sqskit.address import claim
+
+            claim(template)
+            # Before other imports, because these take a second.
+            print(f"Starting moto, and deploying {options.template} to it …", flush=True)
             from sqskit.local import run as run_local
 
             parameters = dict(options.parameter)

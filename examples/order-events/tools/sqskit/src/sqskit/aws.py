@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any, Self
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError
 
 from sqskit import notes
+from sqskit.address import running_at
 from sqskit.code import Code, code_of_functions
 from sqskit.environment import REGION, SETTINGS, environment
 from sqskit.errors import UserError
@@ -26,11 +28,6 @@ from sqskit.template import parsed, read, transformed
 
 STACK = "local"
 SERVER = Path(__file__).with_name("server.py")
-
-
-def endpoint_file(root: Path) -> Path:
-    """Return the file that holds the address of the embedded AWS while a stack runs."""
-    return root / ".local-endpoint"
 
 
 class Aws:
@@ -166,41 +163,56 @@ class Aws:
             folder=own.folder,
             handler=function["Handler"].replace("/", "."),  # as Lambda does
             timeout=function["Timeout"],
+            memory_size=function["MemorySize"],
+            runtime=runtime,
+            arn=function["FunctionArn"],
             environment=environment,
         )
 
 
 def running_stack(template: Path) -> tuple[Aws, list[EventSourceMapping]]:
     """Return the AWS that runs the stack of a template, and its mappings. Raises UserError."""
+    endpoint = running_at(template)
+    if not endpoint:
+        raise UserError("no local stack is running here; start it with `make local`")
+    aws = Aws(endpoint)
     try:
-        aws = Aws(endpoint_file(template.parent).read_text("utf-8"))
         return aws, aws.mappings(template)
-    except (OSError, EndpointConnectionError) as error:
-        raise UserError("no local stack is running here; start it with `make local`") from error
+    except KeyError as error:
+        raise UserError(f"the stack at {endpoint} has another template; name it") from error
 
 
 class EmbeddedAws(Aws):
     """A server on loopback, for the time of a `with` statement."""
 
     def __init__(self, port: int = 0) -> None:
-        """Start the server at a port; 0 is any free one. Raises UserError if the port is in use."""
+        """Start the server at a port; 0 is any free one. Raises UserError if it cannot start."""
         # It ends when its standard input does, so that it cannot outlive this process.
         self.process = subprocess.Popen(
             [sys.executable, "-P", str(SERVER), str(port)],
-            env=environment(),
+            env=environment(PYTHONPATH=""),  # it could name another moto
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,  # Ctrl-C must not reach it
         )
         assert self.process.stdout
+        self.has_started = False
+        self.last_words = ""
+        listener = threading.Thread(target=self._listen, daemon=True)
+        listener.start()
         try:
             started = self.process.stdout.readline()
         except KeyboardInterrupt:
             self.process.kill()  # otherwise it would complain that nobody reads its address
             raise
         if not started:
-            raise UserError(f"port {port} is in use; give --port another one, or leave it out")
+            listener.join()
+            raise UserError(f"the embedded AWS cannot start: {self.last_words.strip()}")
+        self.has_started = True
         self.notes: list[str] = []
         super().__init__(started.strip())
 
@@ -243,5 +255,13 @@ class EmbeddedAws(Aws):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.process.kill()
-        self.process.communicate()  # waits for it
+        with self.process:  # waits for it
+            self.process.kill()
+
+    def _listen(self) -> None:
+        """Print what the server says about its errors, above what a screen keeps below."""
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.last_words = line
+            if self.has_started:
+                sys.stderr.write(line)

@@ -54,7 +54,7 @@ def on_local_stack(template: Path) -> list[DeadLetterQueue]:
 
 def show(queues: list[DeadLetterQueue]) -> None:
     """Print all dead letters, the oldest first."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for queue in queues:
         with queue, console.status(f"reading {queue.name}"):
             length = queue.length()
@@ -81,7 +81,7 @@ def send_back(queues: list[DeadLetterQueue], id_: str) -> None:
 def drop(queues: list[DeadLetterQueue], id_: str) -> None:
     """Delete the dead letter with this id, after asking. Raises UserError."""
     with searched(queues, id_) as (_, letter):
-        show_letter(Console(highlight=False), letter)
+        show_letter(Console(highlight=False, emoji=False), letter)
     try:
         answer = input("Delete it for good? [y/N] ")
     except EOFError:
@@ -145,7 +145,7 @@ def move(queue: DeadLetterQueue) -> int:
 
 def show_letter(console: Console, letter: DeadLetter) -> None:
     """Print a dead letter in three lines, which a terminal cuts at its width."""
-    age = in_words(time.time() - letter.sent_at)
+    age = in_words(max(0, time.time() - letter.sent_at))  # the clocks may differ
     receives = letter.added("receiveCount")
     lines = [
         (f"{letter.id}  {age} old{f', at receive {receives}' if receives else ''}", "bold"),

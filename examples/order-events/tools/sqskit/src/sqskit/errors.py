@@ -1,5 +1,5 @@
-"""The error that ends the tool with one line."""
+"""The error that ends the tool without a traceback."""
 
 
 class UserError(Exception):
-    """Something that the user can fix. The text is one line and says how."""
+    """Something that the user can fix. The first line says what is wrong; others show where."""

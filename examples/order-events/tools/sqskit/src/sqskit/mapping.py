@@ -32,6 +32,9 @@ class Function:
     folder: Path  # of its code
     handler: str
     timeout: int  # in seconds
+    memory_size: int  # in MB
+    runtime: str
+    arn: str
     environment: dict[str, str]
 
 

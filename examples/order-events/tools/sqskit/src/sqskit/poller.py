@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
-
 from sqskit.aws import Aws
 from sqskit.environment import REGION
 from sqskit.errors import UserError
@@ -67,19 +65,23 @@ class Poller(threading.Thread):
         self.retry_after = retry_after
         self.stopping = threading.Event()
         self.received: list[dict[str, Any]] = []  # records for the next batch
+        self.error: BaseException | None = None  # that has ended the thread
 
     def prepare(self) -> None:
         """Start the function's process. Raises UserError if its code cannot run."""
-        if error := self.worker.start().error:
-            raise UserError(error)
+        started = self.worker.start()
+        if started.error:
+            raise UserError(
+                "\n  ".join([started.error, *(line["message"] for line in started.log)])
+            )
 
     def run(self) -> None:
         try:
             while not self.stopping.is_set():
                 if records := self._next_batch():
                     self.report(self._process(records))
-        except BotoCoreError:  # the embedded AWS has stopped
-            pass
+        except BaseException as error:  # for the thread that has started this one
+            self.error = error
 
     def stop(self) -> None:
         """Stop, after two seconds even if a batch is not done yet."""

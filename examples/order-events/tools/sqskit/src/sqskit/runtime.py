@@ -1,4 +1,4 @@
-"""The process of a Lambda function: `python -P runtime.py FOLDER HANDLER`.
+"""The process of a Lambda function: `python -P runtime.py FOLDER HANDLER ARN`.
 
 Reads a line of JSON from standard input for each invocation. Answers with lines of JSON: what the
 function logs, and what it returns or raises. Imports only the standard library, as in Lambda.
@@ -13,19 +13,31 @@ import sys
 import threading
 import time
 import traceback
+from types import SimpleNamespace
 from typing import Any, TextIO
 
 
 class Context:
-    """The context that Lambda passes to a handler."""
+    """The context that Lambda passes to a handler: that of awslambdaric for an SQS event."""
 
-    def __init__(self, request_id: str, seconds: float) -> None:
+    def __init__(self, request_id: str, arn: str, seconds: float) -> None:
         self.aws_request_id = request_id
+        self.invoked_function_arn = arn
         self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
-        self._deadline = time.time() + seconds
+        self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+        self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]  # a text there too
+        self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        self.identity = SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None)
+        self.client_context = None
+        self.tenant_id = None
+        self._deadline = time.monotonic() + seconds  # the clock may be set meanwhile
 
     def get_remaining_time_in_millis(self) -> int:
-        return max(0, round(1000 * (self._deadline - time.time())))
+        return max(0, round(1000 * (self._deadline - time.monotonic())))
+
+    def log(self, message: object) -> None:
+        sys.stdout.write(str(message))
 
 
 class LogRelay(logging.Handler):
@@ -38,6 +50,13 @@ class LogRelay(logging.Handler):
         self.answers = answers
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Pass a line on. One that cannot be logged must not fail its message."""
+        try:
+            self.relay(record)
+        except Exception:
+            self.handleError(record)
+
+    def relay(self, record: logging.LogRecord) -> None:
         line = {key: value for key, value in vars(record).items() if key not in self.standard}
         line |= {"logger": record.name, "message": record.getMessage()}
         if record.exc_info and record.exc_info[2]:
@@ -56,6 +75,9 @@ class PrintRelay(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        return 2  # faulthandler and subprocess need one; the worker reads it too
+
     def write(self, printed: Any) -> int:
         *lines, self.unfinished = (self.unfinished + bytes(printed)).split(b"\n")
         for line in lines:
@@ -69,11 +91,38 @@ def answer(answers: TextIO, **line: Any) -> None:
         answers.flush()
 
 
+try:
+    STARTED_IN = os.getcwd() + os.sep
+except OSError:  # another folder has taken its place
+    STARTED_IN = ""
+
 answering = threading.Lock()  # because threads of the function may log at the same time
 
 
+def one_line(error: BaseException) -> str:
+    """Return what an error says, without the place that a SyntaxError names."""
+    text = error.msg if isinstance(error, SyntaxError) else error
+    return f"{type(error).__name__}: {text}"
+
+
+def place_of(error: BaseException, folder: str) -> str:
+    """Return the file, line and source in the function's folder that an error comes from."""
+    places = [
+        (frame.filename, frame.lineno, frame.line)
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    if isinstance(error, SyntaxError):
+        places.append((error.filename or "", error.lineno, error.text))
+    ours = [place for place in places if place[0].startswith(folder + os.sep)]
+    if not ours:
+        return ""
+    file, number, source = ours[-1]
+    name = file.removeprefix(STARTED_IN)
+    return f"\n  {name}, line {number}\n    {(source or '').strip()}"
+
+
 def main() -> None:
-    folder, handler = sys.argv[1:]
+    folder, handler, arn = sys.argv[1:]
     # Standard input and output belong to the worker, so the function gets others.
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -88,21 +137,19 @@ def main() -> None:
     try:
         module, _, name = handler.rpartition(".")
         function = getattr(importlib.import_module(module), name)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+    except BaseException as error:
+        hint = ""
         if isinstance(error, ModuleNotFoundError):
             ours = error.name == module.partition(".")[0]
-            reason += "; check Handler in the template" if ours else "; add it with `uv add`"
-        for frame in traceback.extract_tb(error.__traceback__):
-            if frame.filename.startswith(folder):
-                reason += f" ({frame.filename}, line {frame.lineno})"
+            hint = "; check Handler in the template" if ours else "; add it with `uv add`"
+        reason = f"{one_line(error)}{hint}{place_of(error, folder)}"
         answer(answers, error=f"cannot import {handler}: {reason}")
         return
     answer(answers, response="null")
     for line in requests:
         request_id, event, seconds = json.loads(line)
         try:
-            outcome = {"response": json.dumps(function(event, Context(request_id, seconds)))}
+            outcome = {"response": json.dumps(function(event, Context(request_id, arn, seconds)))}
         except Exception as error:
             outcome = {"error": f"{type(error).__name__}: {error}"}
         if printed.unfinished:

@@ -1,18 +1,25 @@
 """The terminal: how to send a message, the outcome of each one, and the depth of the queues."""
 
+import codecs
+import os
 import shlex
 import textwrap
+import threading
 import time
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.text import Text
 
 from sqskit.aws import Aws
-from sqskit.environment import SETTINGS
+from sqskit.environment import KEYS, REGION
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
 from sqskit.poller import Batch
-from sqskit.routes import ToBus, route_to
+from sqskit.routes import Route, ToBus, route_to
 from sqskit.template import example_file, examples
 
 LONGEST_BODY = 60
@@ -20,118 +27,192 @@ LONGEST_BODY = 60
 # lambdas/sqs logs a failure like this, with the text `Message … failed at receive …: reason`.
 LOGGER, MESSAGE_ID = "sqs", "messageId"
 
+PROXIES = ("HTTP_PROXY", "http_proxy")  # for an address that begins with http
+
+
+class Line(NamedTuple):
+    """A line to print. A terminal cuts it at its width, or else wraps it."""
+
+    text: str
+    style: str = ""
+    cut: bool = False
+
 
 class Screen:
-    """Prints lines, and on a terminal keeps the depth of the queues below them."""
+    """Prints lines, and on a terminal keeps a status below them."""
 
-    def __init__(self, aws: Aws, root: Path, retry_after: int | None, plain: bool = False) -> None:
-        self.aws = aws
-        self.root = root
-        self.retry_after = retry_after
-        self.console = Console(
-            highlight=False, soft_wrap=True, force_terminal=False if plain else None
+    def __init__(self, plain: bool = False) -> None:
+        self.console = Console(highlight=False, force_terminal=False if plain else None)
+        self.is_live = (
+            self.console.is_terminal
+            and self.console.file.isatty()  # rich is told otherwise by FORCE_COLOR
+            and not self.console.is_dumb_terminal
         )
-        self.status = self.console.status("starting")
+        self.status = self.console.status("")
+        self.printing = threading.Lock()
         self.dead_letters: dict[str, int] = {}
-        if self.console.is_terminal:
+        if self.is_live:
             self.status.start()
 
     def close(self) -> None:
         self.status.stop()
 
-    def print(self, text: str = "", style: str | None = None) -> None:
-        """Print a line without any markup."""
-        self.console.print(text, style=style, markup=False)
+    def print(self, *lines: Line) -> None:
+        """Print lines together, even if several threads print."""
+        with self.printing:
+            for line in lines:
+                text = Text(printable(line.text), line.style)
+                if line.cut and self.is_live:
+                    self.console.print(text, no_wrap=True, overflow="ellipsis")
+                else:
+                    self.console.print(text, soft_wrap=True)
 
-    def ready(self, mapping: EventSourceMapping) -> None:
+    def wait_for(self, what: str) -> None:
+        """Show what has to be done before the stack is ready."""
+        self.status.update(Text(f"waiting for {what}"))
+
+    def ready(
+        self, aws: Aws, mapping: EventSourceMapping, root: Path, retry_after: int | None
+    ) -> None:
         """Say which function gets the messages of a queue, and how to send one."""
         queue, function = mapping.queue, mapping.function
-        self.print(f"{queue.name} sends batches of up to {mapping.batch_size} to {function.name}.")
-        if self.retry_after is not None:
-            after = plural(self.retry_after, "second")
-            self.print(f"A message that ends the process is retried after {after}.")
-        self.print("Send one with `make local-send`, or with the AWS CLI:\n")
-        self.print(f"  {send_command(self.aws, mapping, self.root)}\n", style="bold")
+        route = route_to(aws.client, queue.arn, queue.url)
+        lines = [
+            Line(f"{queue.name} sends batches of up to {mapping.batch_size} to {function.name}.")
+        ]
+        if retry_after is not None:
+            after = plural(retry_after, "second")
+            lines.append(Line(f"A message that ends the process is retried after {after}."))
+        lines += [
+            Line("Send one with `make local-send`, or with the AWS CLI:\n"),
+            Line(f"  {send_command(aws.endpoint, route, function.handler, root)}\n", "bold"),
+        ]
         if queue.dead_letter_url:
-            targets = "`make local-dead-letters`, `make local-redrive`, `make local-drop ID=…`"
-            self.print(f"Its dead letters: {targets}\n")
+            targets = "`make local-dead-letters`, `local-redrive`, `local-drop ID=…`"
+            lines.append(Line(f"Its dead letters: {targets}\n"))
+        self.print(*lines)
 
     def batch(self, batch: Batch) -> None:
-        """Show the log of a batch and the outcome of each message."""
-        mapping, invocation = batch.mapping, batch.invocation
-        if batch.filtered:
-            for record in batch.records:
-                message = f"{record['messageId'][:8]}  {short(record['body'])}"
-                self.print(f"{time.strftime('%X')}  filtered out  {message}", style="dim")
-            return
-        messages = plural(len(batch.records), "message")
-        self.print(
-            f"{time.strftime('%X')}  {messages} to {mapping.function.name}, "
-            f"{1000 * invocation.seconds:.0f} ms",
-            style="bold",
-        )
-        reasons: dict[str, str] = {}
-        for line in invocation.log:
-            ours = line.get("logger") == LOGGER
-            if ours and MESSAGE_ID in line:
-                reasons[line[MESSAGE_ID]] = line["message"].partition(": ")[2].partition("\n")[0]
-            if "stackTrace" in line or not ours:
-                text = line.get("stackTrace") or line["message"]
-                self.print(textwrap.indent(text.rstrip(), "    "), style="dim")
-        if batch.error:
-            self.print(f"    The whole batch failed: {batch.error}", style="red")
-        failed_groups = set[str]()
-        for record in batch.records:
-            message = f"{record['messageId'][:8]}  {short(record['body'])}"
-            reason = reasons.get(record["messageId"], "")
-            group = record["attributes"].get("MessageGroupId", "") if mapping.queue.is_fifo else ""
-            if record["messageId"] not in batch.failed and not reason:
-                self.print(f"    done    {message}", style="green")
-                continue
-            if reason:
-                outcome = "failed" if record["messageId"] in batch.failed else "dead  "
-                failed_groups.add(group)
-            else:
-                outcome = "back  "
-                held = group and group in failed_groups
-                reason = "an earlier message of its group failed" if held else "no time was left"
-            times = record["attributes"]["ApproximateReceiveCount"]
-            of = f" of {mapping.queue.max_receive_count}" if mapping.queue.dead_letter_url else ""
-            why = "" if batch.error and outcome == "back  " else f": {reason}"
-            self.print(f"    {outcome}  {message}", style="red")
-            self.print(f"            receive {times}{of}{why}", style="red")
+        """Show the log of a batch and the outcome of each message, or why that is impossible.
 
-    def queues(self, mappings: list[EventSourceMapping]) -> None:
-        """Show the depth of each queue; without a terminal, only new dead letters."""
-        texts = []
+        The run goes on, because the messages themselves are all right.
+        """
+        try:
+            lines = list(filtered(batch) if batch.filtered else processed(batch))
+        except Exception as error:
+            lines = [Line(f"cannot show a batch: {type(error).__name__}: {error}", "red")]
+        self.print(*lines)
+
+    def queues(self, aws: Aws, mappings: list[EventSourceMapping]) -> None:
+        """Show the depth of each queue; without a status, only new dead letters."""
+        lines = []
         for mapping in mappings:
             queue = mapping.queue
-            waiting, in_flight = self.aws.depth(queue.url)
-            text = f"{queue.name}: {waiting} waiting, {in_flight} in flight"
+            waiting, in_flight = aws.depth(queue.url)
+            counts = f"{waiting} waiting, {in_flight} in flight"
             if queue.dead_letter_url:
-                dead = sum(self.aws.depth(queue.dead_letter_url))
-                text += f", {plural(dead, 'dead letter')}"
-                if dead != self.dead_letters.get(queue.name, 0) and not self.console.is_terminal:
-                    self.print(f"{queue.name}: {plural(dead, 'dead letter')}")
+                dead = sum(aws.depth(queue.dead_letter_url))
+                counts += f", {plural(dead, 'dead letter')}"
+                if dead != self.dead_letters.get(queue.name, 0) and not self.is_live:
+                    self.print(Line(f"{queue.name}: {plural(dead, 'dead letter')}"))
                 self.dead_letters[queue.name] = dead
-            texts.append(text)
-        self.status.update(" | ".join(texts))
+            lines.append(status_line(queue.name, counts, self.console.width))
+        self.status.update(Group(*lines))
 
 
-def send_command(aws: Aws, mapping: EventSourceMapping, root: Path) -> str:
-    """Return the command that sends an example with the AWS CLI, in the way of the stack."""
-    keys = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
-    file = example_file(root, mapping.function.handler)
-    route = route_to(aws.client, mapping.queue.arn, mapping.queue.url)
+def status_line(name: str, counts: str, width: int) -> Text:
+    """Return a line with the counts of a queue that cuts the name if there is no room for both."""
+    spinner = 2
+    shown = Text(name, no_wrap=True, overflow="ellipsis")
+    shown.truncate(max(10, width - spinner - len(": ") - len(counts)), overflow="ellipsis")
+    return shown.append(f": {counts}")
+
+
+def filtered(batch: Batch) -> Iterator[Line]:
+    """Yield a line for each message that no filter lets through."""
+    for record in batch.records:
+        message = f"{record['messageId'][:8]}  {short(record['body'])}"
+        yield Line(f"{time.strftime('%X')}  filtered out  {message}", "dim", cut=True)
+
+
+def processed(batch: Batch) -> Iterator[Line]:
+    yield from heading(batch)
+    yield from log_lines(batch)
+    yield from outcomes(batch)
+
+
+def heading(batch: Batch) -> Iterator[Line]:
+    messages = plural(len(batch.records), "message")
+    function, milliseconds = batch.mapping.function.name, 1000 * batch.invocation.seconds
+    yield Line(f"{time.strftime('%X')}  {messages} to {function}, {milliseconds:.0f} ms", "bold")
+
+
+def log_lines(batch: Batch) -> Iterator[Line]:
+    """Yield what the function has logged itself, and the stack traces of failures."""
+    for line in batch.invocation.log:
+        if "stackTrace" in line or line.get("logger") != LOGGER:
+            text = str(line.get("stackTrace") or line["message"])
+            yield Line(textwrap.indent(text.rstrip(), "    "), "dim")
+    if batch.error:
+        error = textwrap.indent(batch.error, "    ").lstrip()
+        yield Line(f"    The whole batch failed: {error}", "red")
+
+
+def outcomes(batch: Batch) -> Iterator[Line]:
+    """Yield a line for each message that is done, and two for another one."""
+    mapping = batch.mapping
+    reasons = dict(filter(None, map(failure, batch.invocation.log)))
+    failed_groups = set[str]()
+    for record in batch.records:
+        message = f"{record['messageId'][:8]}  {short(record['body'])}"
+        reason = reasons.get(record["messageId"], "")
+        group = record["attributes"].get("MessageGroupId", "") if mapping.queue.is_fifo else ""
+        if record["messageId"] not in batch.failed and not reason:
+            yield Line(f"    done    {message}", "green", cut=True)
+            continue
+        if reason:
+            outcome = "failed" if record["messageId"] in batch.failed else "dead  "
+            failed_groups.add(group)
+        else:
+            outcome = "back  "
+            held = group and group in failed_groups
+            reason = "an earlier message of its group failed" if held else "no time was left"
+        times = record["attributes"]["ApproximateReceiveCount"]
+        of = f" of {mapping.queue.max_receive_count}" if mapping.queue.dead_letter_url else ""
+        why = "" if batch.error and outcome == "back  " else f": {reason}"
+        yield Line(f"    {outcome}  {message}", "red", cut=True)
+        yield Line(f"            receive {times}{of}{why}", "red")
+
+
+def failure(line: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the id of a message and why it failed, if lambdas/sqs has logged that."""
+    if line.get("logger") != LOGGER or MESSAGE_ID not in line:
+        return None
+    return str(line[MESSAGE_ID]), line["message"].partition(": ")[2].partition("\n")[0]
+
+
+def send_command(endpoint: str, route: Route, handler: str, root: Path) -> str:
+    """Return the command that sends an example for a function with the AWS CLI."""
+    variables = dict(KEYS)
+    if any(os.environ.get(name) for name in PROXIES):
+        variables["no_proxy"] = "127.0.0.1"
+    settings = " ".join(f"{name}={value}" for name, value in variables.items())
+    body = example_argument(handler, root, in_file=not isinstance(route, ToBus))
+    service, action, *parameters = route.command(body)
+    command = ["aws", service, action, "--region", REGION, "--endpoint-url", endpoint]
+    return f"{settings} {shlex.join([*command, *parameters])}"
+
+
+def example_argument(handler: str, root: Path, *, in_file: bool) -> str:
+    """Return an example; if wanted, as a file, if it is one that the AWS CLI can send as it is."""
+    file = example_file(root, handler)
     try:
         bodies = examples(file)
-        in_file = len(bodies) == 1 and not isinstance(route, ToBus)
-        body = f"file://{file.relative_to(root)}" if in_file else bodies[0]
     except UserError:
-        body = "{}"
-    service, action, *parameters = route.command(body)
-    command = ["aws", service, action, "--endpoint-url", aws.endpoint, *parameters]
-    return f"{keys} {shlex.join(command)}"
+        return "{}"
+    if in_file and len(bodies) == 1 and not file.read_bytes().startswith(codecs.BOM_UTF8):
+        return f"file://{file.relative_to(root)}"
+    return bodies[0]
 
 
 def short(body: str) -> str:
@@ -142,9 +223,17 @@ def short(body: str) -> str:
 
 def one_line(text: str) -> str:
     """Return a text on one line, without what would control the terminal."""
-    return "".join(
-        each if each.isprintable() else f"\\u{ord(each):04x}" for each in " ".join(text.split())
-    )
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """Return a text without what would control the terminal, except for line breaks and tabs."""
+    return "".join(each if is_harmless(each) else f"\\u{ord(each):04x}" for each in text)
+
+
+def is_harmless(character: str) -> bool:
+    is_space = unicodedata.category(character) == "Zs"  # such as that of Japanese
+    return character.isprintable() or is_space or character in "\n\t"
 
 
 def plural(number: int, what: str) -> str:

@@ -93,8 +93,9 @@ def main() -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name != "nt")
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            sys.exit(1)
+        except OSError as error:
+            reason = f"cannot use port {port}: {error.strerror}"
+            sys.exit(f"{reason}; give --port another one, or leave it out")
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

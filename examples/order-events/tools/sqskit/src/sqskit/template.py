@@ -30,7 +30,7 @@ logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of its ow
 def read(template: Path) -> str:
     """Return the text of a template. Raises UserError."""
     try:
-        return template.read_text("utf-8")
+        return template.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {template}; name a SAM template with --template") from error
 
@@ -155,7 +155,8 @@ def examples(file: Path, function: str = "the function") -> list[str]:
     """
     name = f"contract/{file.name}"
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = json.loads(file.read_text("utf-8-sig"))
+        json.dumps(content, ensure_ascii=False).encode()  # half a character cannot be sent
     except OSError as error:
         raise UserError(f"{name} is missing: write an example body for {function}") from error
     except ValueError as error:

@@ -36,8 +36,7 @@ class Worker:
 
     def __init__(self, function: Function, endpoint: str) -> None:
         self.function = function
-        known = {"AWS_ENDPOINT_URL": endpoint, "AWS_LAMBDA_FUNCTION_NAME": function.name}
-        self.environment = environment(AWS_REGION=REGION, **known, **function.environment)
+        self.environment = environment(**variables(function, endpoint))
         self.process: subprocess.Popen[str] | None = None
         self.reader = threading.Thread()
         self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -53,7 +52,7 @@ class Worker:
         self.answers = queue.Queue()
         folder, handler = str(self.function.folder), self.function.handler
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(RUNTIME), folder, handler],
+            [sys.executable, "-P", str(RUNTIME), folder, handler, self.function.arn],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -109,6 +108,28 @@ class Worker:
         return invocation
 
 
+def variables(function: Function, endpoint: str) -> dict[str, str]:
+    """Return the variables that Lambda gives to a function; its own cannot replace most of them.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    return {
+        "TZ": ":UTC",
+        **function.environment,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}",
+        "AWS_REGION": REGION,
+        "LAMBDA_TASK_ROOT": str(function.folder),
+        "_HANDLER": function.handler,
+    }
+
+
 def changed(folder: Path) -> dict[Path, float]:
     """Return when each Python file in a folder was last changed."""
     times = {}
@@ -126,9 +147,18 @@ def _read(process: subprocess.Popen[str], answers: queue.Queue[dict[str, Any]]) 
         printed = threading.Thread(target=_read_prints, args=(process.stderr, answers), daemon=True)
         printed.start()
         for line in process.stdout:
-            answers.put(json.loads(line))
+            answers.put(answer_in(line))
         printed.join()
     answers.put({"error": f"the process ended with exit status {process.wait()}"})
+
+
+def answer_in(line: str) -> dict[str, Any]:
+    """Return the answer in a line. Something else is printed by what Python imports by itself."""
+    with suppress(ValueError):
+        answer = json.loads(line)
+        if isinstance(answer, dict):
+            return answer
+    return {"log": {"message": line.rstrip()}}
 
 
 def _read_prints(lines: IO[str], answers: queue.Queue[dict[str, Any]]) -> None:

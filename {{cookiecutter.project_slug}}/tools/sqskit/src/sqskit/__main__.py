@@ -42,7 +42,12 @@ def main() -> None:
     send.add_argument(
         "--example", type=Path, metavar="PATH", help="the examples for a stack on AWS"
     )
-    contract = commands.add_parser("contract", help="write the files of contract/")
+    contract = commands.add_parser("contract", help="write the files of contract/, or check them")
+    contract.add_argument(
+        "--check-against",
+        metavar="REVISION",
+        help="write nothing; check that bodies which are valid in this git revision stay valid",
+    )
     dead_letters = commands.add_parser(
         "dead-letters", help="list the dead letters and why they failed"
     )
@@ -119,6 +124,10 @@ def run(options: argparse.Namespace) -> None:
                 send_to_aws(options.stack, options.name, options.example)
             else:
                 send_examples(template, options.count)
+        case "contract" if options.check_against is not None:
+            from sqskit.compatibility import check
+
+            check(template, options.check_against)
         case "contract":
             from sqskit.contract import write
 

@@ -26,6 +26,7 @@ REGION = "il-central-1"  # in older regions, the AWS CLI 1 ignores AWS_ENDPOINT_
 
 # The commands of the README, by what to expect of them. Those on AWS are in their order.
 RUN_LOCALLY = ["make local", 'make local ARGS="--retry-after 2"']
+IN_A_REPOSITORY = ["make contract-check"]
 ON_THIS_MACHINE = ["make contract", "make test", "make lint", "make build", "sam validate"]
 ADD_A_LIBRARY = ["uv add httpx", "make requirements"]
 ON_AWS = ["make send", "make logs", "make dead-letters", "make redrive", "make destroy"]
@@ -90,7 +91,8 @@ def test_every_command_is_tested_here(project: Project) -> None:
     module = module_of(project)
     second = [f"cp -R lambdas/{module}_processor lambdas/audit_processor"]
     second += [f"cp contract/{module}.json contract/audit.json", "make contract"]
-    tested = [*RUN_LOCALLY, "make local-send", *ON_THIS_MACHINE, *ADD_A_LIBRARY, *ON_AWS, *REFUSED_WITHOUT_AWS, *second]
+    tested = [*RUN_LOCALLY, "make local-send", *IN_A_REPOSITORY, *ON_THIS_MACHINE, *ADD_A_LIBRARY, *ON_AWS]
+    tested += [*REFUSED_WITHOUT_AWS, *second]
     assert sorted(line for block in rest for line in block.splitlines()) == sorted(tested)
 
 
@@ -169,6 +171,22 @@ def test_new_field_touches_the_class_the_example_and_nothing_else(
     project.run("make", "test", WITHOUT_LOCAL, **python)
     project.run("make", "lint", **python)
     assert '"addedLater"' in (project.path / f"contract/{module}.schema.json").read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", IN_A_REPOSITORY)
+def test_command_compares_with_the_main_branch(
+    project: Project, python: dict[str, str], tmp_path: Path, command: str
+) -> None:
+    project = project.copied(tmp_path)
+    commit = "git -c user.name=A -c user.email=a@example.com commit --quiet --message=first"
+    project.run("bash", "-euc", f"git init --quiet --initial-branch=main; git add contract; {commit}")
+    assert " accepts every body that it accepted at main\n" in project.run("bash", "-c", command, **python)
+    schema = project.path / f"contract/{module_of(project)}.schema.json"
+    text = schema.read_text("utf-8")
+    schema.write_text(re.sub(r'"required": \[', '"required": ["addedLater", ', text), "utf-8")
+    done = run("bash", "-c", command, cwd=project.path, **python)
+    assert done.returncode != 0
+    assert "$.addedLater: a new required field; give it a default, such as None\n" in done.stdout
 
 
 # --- on AWS ------------------------------------------------------------------------------------

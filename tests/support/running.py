@@ -68,5 +68,5 @@ def running(project: Project, *command: str, **env: str) -> Iterator[Running]:
 def running_local(project: Project, *command: str, **env: str) -> Iterator[Running]:
     """Run a project's stack, and wait until it accepts messages."""
     with running(project, *command, **env) as run:
-        run.until(r"  AWS_ACCESS_KEY_ID=local .*aws sqs send-message ")
+        run.until(r"  AWS_ACCESS_KEY_ID=local .*aws (sqs|sns|events) ")
         yield run

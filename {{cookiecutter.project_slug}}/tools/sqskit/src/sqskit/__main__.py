@@ -76,6 +76,8 @@ def main() -> None:
             local.error("--retry-after must be from 0 to 43200 seconds")
     if options.command == "send" and bool(options.stack) != bool(options.example):
         send.error("--stack and --example are given together")
+    if options.command == "send" and not 1 <= (options.count or 1) <= 100_000:
+        send.error("--count must be from 1 to 100000")
     if getattr(options, "stack", None) and not options.name:
         parser.error("--stack and --name are given together")
     for stream in (sys.stdout, sys.stderr):
@@ -104,7 +106,7 @@ def parameter(value: str) -> tuple[str, str]:
 def run(options: argparse.Namespace) -> None:
     """Run a command. Each imports only what it needs, to start faster."""
     template = options.template.resolve()
-    if not getattr(options, "queue_url", None):
+    if not getattr(options, "stack", None):
         forget_aws()
     match options.command:
         case "local":

@@ -467,7 +467,7 @@ def test_local_says_at_the_start_what_is_not_emulated(tmp_path: Path) -> None:
     with running_local(
         running, *SQSKIT, "local", "--plain", "--parameter", "Stage=dev", "--parameter", "Host=h"
     ) as local:
-        assert local.lines[0] == "Not emulated: 1 queue policy.\n"
+        assert local.lines[1] == "Not emulated: 1 queue policy.\n"
 
 
 def test_local_refuses_a_parameter_without_a_value(tmp_path: Path) -> None:

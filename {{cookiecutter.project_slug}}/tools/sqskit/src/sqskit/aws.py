@@ -176,10 +176,10 @@ def running_stack(template: Path) -> tuple[Aws, list[EventSourceMapping]]:
     if not endpoint:
         raise UserError("no local stack is running here; start it with `make local`")
     aws = Aws(endpoint)
-    try:
-        return aws, aws.mappings(template)
-    except KeyError as error:
-        raise UserError(f"the stack at {endpoint} has another template; name it") from error
+    mappings = aws.mappings(template)
+    if not mappings:
+        raise UserError(f"the stack at {endpoint} has another template; name it with --template")
+    return aws, mappings
 
 
 class EmbeddedAws(Aws):

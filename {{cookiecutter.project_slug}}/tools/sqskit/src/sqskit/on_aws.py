@@ -17,7 +17,6 @@ class DeployedStack:
 
     name: str
     outputs: dict[str, str]
-    parameters: dict[str, str]
 
     def output(self, name: str) -> str:
         """Return an output. Raises UserError."""
@@ -34,11 +33,8 @@ def client(service: str) -> Any:
 def deployed(name: str) -> DeployedStack:
     """Return a stack."""
     (found,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    return DeployedStack(
-        name,
-        {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])},
-        {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])},
-    )
+    outputs = found.get("Outputs", [])
+    return DeployedStack(name, {each["OutputKey"]: each["OutputValue"] for each in outputs})
 
 
 @contextmanager

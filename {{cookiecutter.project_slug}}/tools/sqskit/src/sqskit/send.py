@@ -53,9 +53,9 @@ def route_of(stack: DeployedStack, name: str) -> Route:
     """Return how to send a message to a stack. Raises UserError."""
     if "TopicArn" in stack.outputs:
         return ToTopic(stack.outputs["TopicArn"])
-    if "EventBusName" in stack.parameters:
-        values = (stack.parameters[each] for each in ("EventSource", "EventDetailType"))
-        return ToBus(stack.parameters["EventBusName"], *(each.partition(",")[0] for each in values))
+    if "EventBusName" in stack.outputs:
+        source, detail_type = stack.output("EventSource"), stack.output("EventDetailType")
+        return ToBus(stack.outputs["EventBusName"], source, detail_type)
     return ToQueue(stack.output(f"{name}QueueUrl"))
 
 

@@ -17,6 +17,7 @@ ANSWERS: dict[str, Any] = {
     "message_name": "OrderPlaced",
     "message_fields": "orderId: str",
     "queue_type": "fifo",
+    "source": "queue",
     "batch_size": "5",
     "runtime": "python3.12",
     "architecture": "arm64",

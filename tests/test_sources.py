@@ -86,11 +86,10 @@ def test_stack_can_use_a_topic_that_exists_and_filter_its_messages(bake: Bake, a
 def test_rule_selects_the_events_that_the_parameters_name(bake: Bake, aws: EmbeddedAws) -> None:
     events = aws.client("events")
     events.create_event_bus(Name="orders")
-    parameters = {"EventBusName": "orders", "EventSource": "shop,warehouse", "EventDetailType": "Placed"}
+    parameters = {"EventBusName": "orders", "EventSource": "shop", "EventDetailType": "Placed"}
     (mapping,) = aws.deploy(bake(source="eventbridge").path / "template.yaml", parameters)
     for bus, source, kind in [
         ("orders", "shop", "Placed"),
-        ("orders", "warehouse", "Placed"),
         ("orders", "office", "Placed"),
         ("orders", "shop", "Cancelled"),
         ("default", "shop", "Placed"),
@@ -98,7 +97,7 @@ def test_rule_selects_the_events_that_the_parameters_name(bake: Bake, aws: Embed
         detail = json.dumps({"orderId": f"{bus} {source} {kind}"})
         events.put_events(Entries=[{"EventBusName": bus, "Source": source, "DetailType": kind, "Detail": detail}])
     found = [json.loads(message["Body"])["detail"]["orderId"] for message in received(aws, mapping.queue.url)]
-    assert sorted(found) == ["orders shop Placed", "orders warehouse Placed"]
+    assert found == ["orders shop Placed"]
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,18 @@ def test_retry_later_waits_as_long_as_it_says() -> None:
     assert [later - earlier for earlier, later in itertools.pairwise(times)] == [700, 700]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["def", "async def"])
+def test_message_group_waits_only_as_long_as_its_failed_message(asynchronous: bool) -> None:
+    run = Run()
+    with model(fifo=True) as sqs:
+        sqs.send(bodies_of([GOOD, LATER, GOOD, GOOD]))
+        handler, begin = handler_of(sqs, run, asynchronous=asynchronous), sqs.clock.now
+        while sqs.invoke(handler):
+            pass
+        assert sqs.clock.now - begin == pytest.approx(2 * 7, abs=1)
+    assert run.done == ["id-0", "id-1", "id-2", "id-3"]
+
+
 @pytest.mark.parametrize(
     ("backoff", "fifo", "waits"),
     [

@@ -292,7 +292,7 @@ def test_any_template_with_an_sqs_event_can_run(tmp_path: Path) -> None:
     [
         (["local", "--port", "70000"], "--port must be from 0 to 65535"),
         (["local", "--retry-after", "-1"], "--retry-after must be from 0 to 43200 seconds"),
-        (["send", "--count", "-1"], "--count must be from 1 to 100000"),
+        (["send", "--count", "0"], "--count must be from 1 to 100000"),
     ],
 )
 def test_options_out_of_range_are_refused(tmp_path: Path, options: list[str], error: str) -> None:

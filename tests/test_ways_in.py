@@ -18,6 +18,7 @@ ANSWERS = {
     "message_name": "PaymentReceived",
     "message_fields": 'payment_id: UUID, "net-amount": Decimal > 0, payer: {name: str = "Zoë\'s"} | None = None',
     "queue_type": "fifo",
+    "source": "sns",
     "batch_size": "5",
     "runtime": "python3.12",
     "architecture": "x86_64",

@@ -245,6 +245,8 @@ class Batch:
     def response(self) -> BatchResponse:
         """Settle what has failed, log the counts, and name each message that goes back once."""
         self.settle()
+        # A message group waits for its failed message alone, not for the visibility timeout too.
+        self.calls.hide([(record, 0) for record, cause in self.returned if cause == "heldBack"])
         causes = [cause for _, cause in [*self.returned, *self.rejected]]
         retried = sum(cause in {"failedToParse", "failedToHandle"} for _, cause in self.returned)
         log_summary(len(self.records), causes, retried, len(self.rejected))

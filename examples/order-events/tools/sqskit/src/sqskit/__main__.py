@@ -76,7 +76,7 @@ def main() -> None:
             local.error("--retry-after must be from 0 to 43200 seconds")
     if options.command == "send" and bool(options.stack) != bool(options.example):
         send.error("--stack and --example are given together")
-    if options.command == "send" and not 1 <= (options.count or 1) <= 100_000:
+    if options.command == "send" and options.count not in {None, *range(1, 100_001)}:
         send.error("--count must be from 1 to 100000")
     if getattr(options, "stack", None) and not options.name:
         parser.error("--stack and --name are given together")

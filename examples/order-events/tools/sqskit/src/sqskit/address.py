@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -34,13 +34,10 @@ def running_at(template: Path) -> str | None:
 def is_alive(address: str) -> bool:
     """Tell whether moto answers at an address; a stack that was killed leaves its address too."""
     connection = HTTPConnection(address.removeprefix("http://"), timeout=2)
-    try:
+    with closing(connection), suppress(OSError, HTTPException):
         connection.request("GET", "/moto-api/")
         return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
+    return False
 
 
 def claim(template: Path) -> None:

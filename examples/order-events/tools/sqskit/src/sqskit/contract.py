@@ -142,11 +142,12 @@ def bodies_in_queue(template: Any, queue: Any, bodies: list[str]) -> list[str]:
     return bodies
 
 
-def first_value(template: Any, values: Any) -> str:
-    """Return the first of several values, or of the default of the parameter that has them."""
-    if isinstance(values, list):
-        return str(values[0])
-    return str(template["Parameters"][values["Ref"]]["Default"]).partition(",")[0]
+def first_value(template: Any, values: list[Any]) -> str:
+    """Return the first of several values, or the default of the parameter that it refers to."""
+    first = values[0]
+    if isinstance(first, dict):
+        first = template["Parameters"][first["Ref"]]["Default"]
+    return str(first)
 
 
 def in_event(body: str, n: int, source: str, detail_type: str) -> str:

@@ -13,9 +13,9 @@ from sqskit.routes import Route, ToBus, ToQueue, ToTopic, once, route_to
 from sqskit.screen import short
 from sqskit.template import example_file, examples
 
-# Of a value in JSON that is a text, and not a name.
-TEXT_BEGINS, TEXT_ENDS = r'(?<=")', r'(?="(?!\s*:))'
-UUID_BEGINS = r"\w{8}-\w{4}-\w{4}-\w{4}-"
+# What changes in a text such as `order-1` and in a UUID. A colon follows a name in JSON.
+NUMBERED = re.compile(r'(?<=")([^"\\]*[A-Za-z]-)\d+(?="(?!\s*:))')
+UUID = re.compile(r'(?<=")(\w{8}-\w{4}-\w{4}-\w{4}-)\w{12}(?="(?!\s*:))')
 
 
 def send_examples(template: Path, number: int | None) -> None:
@@ -88,7 +88,4 @@ def is_object(body: str) -> bool:
 def distinct(bodies: list[str]) -> Iterator[str]:
     """Yield the bodies in turn, with other UUIDs and other numbers in texts such as `order-1`."""
     for n, body in zip(count(1), cycle(bodies), strict=False):
-        numbered = re.sub(rf"{TEXT_BEGINS}([^\"\\]*[A-Za-z]-)\d+{TEXT_ENDS}", rf"\g<1>{n}", body)
-        yield re.sub(
-            rf"{TEXT_BEGINS}({UUID_BEGINS})\w12{TEXT_ENDS}", rf"\g<1>{n:012}", numbered
-        )
+        yield re.sub(UUID, rf"\g<1>{n:012}", re.sub(NUMBERED, rf"\g<1>{n}", body))

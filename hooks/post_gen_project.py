@@ -1,5 +1,6 @@
 """Print the next steps. Cookiecutter runs this in the new project's folder."""
 
+import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,7 +9,7 @@ with suppress(OSError):
     Path(".github/workflows").rmdir()
     Path(".github").rmdir()
 
-FOLDER = r"""{{ cookiecutter | folder }}"""
+FOLDER = json.loads(r'''{{ cookiecutter | folder | json }}''')  # fmt: skip
 BUILDER = "{{ 'uv' if cookiecutter.sam_builder == 'uv' else cookiecutter.runtime ~ ' with pip' }}"
 
 print(f"""

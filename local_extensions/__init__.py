@@ -21,8 +21,8 @@ def _json(value: object, indent: int | None = None) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Escape plain text, so that Markdown shows it as it is."""
-    return re.sub(r"[\\`*_{}\[\]<>#|~&]", r"\\\g<0>", text)
+    """Escape plain text, so that Markdown shows it as it is, without links, formulas and emoji."""
+    return re.sub(r"[\\`*_{}\[\]<>#|~&$@]|:(?=[\w/])|(?<=www)\.", r"\\\g<0>", text)
 
 
 def _sqs_event(answers: Mapping[str, Any]) -> dict[str, Any]:

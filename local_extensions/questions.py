@@ -112,7 +112,9 @@ def _fields(answers: Mapping[str, Any]) -> str:
 
 
 def _project_name_faults(answers: Mapping[str, Any]) -> list[str]:
-    name = str(answers["project_name"])
+    name = answers["project_name"]
+    if not isinstance(name, str):  # in a replay file
+        return [f"{name} is not text; put it in quotes"]
     if not name.strip() or not name.isprintable():
         return [f"{quoted(name)} is not a valid project name; use printable characters on one line"]
     if len(name) > LONGEST_PROJECT_NAME:

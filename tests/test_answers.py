@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from tests.support.projects import QUESTIONS, ROOT, run
 from tests.test_ways_in import COOKIECUTTERS
@@ -45,6 +46,26 @@ def test_answer_on_the_command_line_is_text(attack: str, tmp_path: Path) -> None
     project = bake(tmp_path, f"project_name={attack}", "project_slug=p", f"message_fields={sample}")
     assert description(project) == attack
     assert json.loads((project / "contract" / "new_message.json").read_text("utf-8")) == {"kind": attack}
+
+
+@pytest.mark.parametrize("word", ["No", "on", "null", "TRUE", "y"])
+def test_word_of_yaml_stays_text(word: str, tmp_path: Path) -> None:
+    project = bake(tmp_path, f"project_slug={word}", "message_name=Null", "source=eventbridge", "queue_type=fifo")
+    lines = (project / "template.yaml").read_text("utf-8").splitlines()
+    assert f'    Default: "{word}"' in lines
+    assert '    Default: "Null"' in lines
+    assert any(line.startswith('            MessageGroupId: "Null" #') for line in lines)
+
+
+@pytest.mark.parametrize(
+    "name", ["See https://evil.example/x", "www.evil.example", "mail a@evil.example", "$x^2$ :tada:", "a: b"]
+)
+def test_project_name_is_no_link_in_the_readme(name: str, tmp_path: Path) -> None:
+    project = bake(tmp_path, f"project_name={name}", "project_slug=p")
+    heading = (project / "README.md").read_text("utf-8").splitlines()[0]
+    assert not re.search(r"[^\\](://|@|\$)|www\.|[^\\]:tada", heading)
+    tokens = MarkdownIt().parse(heading)[1].children
+    assert [token.content for token in tokens or []] == [name]
 
 
 @pytest.mark.slow

@@ -128,7 +128,7 @@ def test_folder_that_exists_is_reported_before_the_other_questions(tmp_path: Pat
 
 
 def test_next_step_finds_the_project_from_here(tmp_path: Path) -> None:
-    out = "Zoë's projects"
+    out = 'Zoë\'s "projects"; """ \\'
     done = run("cookiecutter", str(ROOT), "--no-input", "--default-config", "--output-dir", out, cwd=tmp_path)
     (step,) = (line.strip() for line in done.stdout.splitlines() if line.startswith("    cd "))
     assert Path(shlex.split(step)[1]) == Path(out, "order-events")

@@ -69,6 +69,7 @@ def test_replay_file_with_plain_answers_works(changed: dict[str, Any], module: s
         ({"batch_size": 5.5}, "batch_size: '5.5' is not a valid batch size for a fifo queue; "),
         ({"batch_size": [5]}, "batch_size: '[5]' is not a valid batch size for a fifo queue; "),
         ({"queue_type": ["fifo"]}, "queue_type: ['fifo'] is not a choice; use standard or fifo"),
+        ({"project_name": 123}, "project_name: 123 is not text; put it in quotes"),
         ({"ci": True}, "ci: True is not a choice; use github or none"),
         ({"__message_module": "other"}, "__message_module: 'other' does not match message_name; use order_placed"),
     ],

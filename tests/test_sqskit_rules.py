@@ -136,6 +136,21 @@ def test_broken_rule_is_reported(
 WRAPPED = "without RawMessageDelivery: true, each message is wrapped in a notification"
 
 
+@pytest.mark.parametrize(
+    ("found", "replacement"),
+    [
+        ("      Tracing: Active\n", "      Tracing: Active\n      AutoPublishAlias: live\n"),
+        ("ApplicationLogLevel: !Ref LogLevel", "ApplicationLogLevel: !If [HasAlarmEmail, DEBUG, !Ref LogLevel]"),
+        ("VisibilityTimeout: 60", "VisibilityTimeout: '{{resolve:ssm:/x}}'"),
+        ("FunctionResponseTypes:", "Enabled: !If [HasAlarmEmail, true, true]\n            FunctionResponseTypes:"),
+        ('["AWS/Lambda", "Invocations"', '[{ "expression": "1 * 2" }], ["AWS/Lambda", "Invocations"'),
+    ],
+)
+def test_edit_that_loses_nothing_ends_in_no_traceback(bake: Bake, tmp_path: Path, found: str, replacement: str) -> None:
+    lines = problems(edited(bake, tmp_path, found, replacement), SETTINGS)
+    assert [line for line in lines if not line.startswith(f"{MAPPING}: the queue's VisibilityTimeout")] == []
+
+
 @pytest.mark.parametrize("queue_type", ["standard", "fifo"])
 @pytest.mark.parametrize("source", ["sns", "eventbridge"])
 def test_generated_template_of_each_source_breaks_no_rule(bake: Bake, source: str, queue_type: str) -> None:
@@ -174,10 +189,19 @@ def test_generated_template_of_each_source_breaks_no_rule(bake: Bake, source: st
         ("eventbridge", "fifo", "            Arn: !GetAtt NewMessageDLQOfRule.Arn\n          SqsParameters",
          "            Arn: !GetAtt NewMessageDLQ.Arn\n          SqsParameters",
          f"{QUEUE}Rule: its DeadLetterConfig needs a standard queue"),
-        ("eventbridge", "fifo", "MessageGroupId: NewMessage # EventBridge has one group for all events of a rule", "{}",
+        ("eventbridge", "fifo", 'MessageGroupId: "NewMessage" #', "{} #",
          f"{QUEUE}Rule: a FIFO queue needs a MessageGroupId in SqsParameters"),
         ("eventbridge", "standard", "SourceArn: !GetAtt NewMessageQueueRule.Arn", "SourceArn: !Ref AWS::StackId",
          f"{QUEUE}Rule: no policy lets the rule send to {QUEUE}"),
+        ("eventbridge", "standard", "      EventPattern:", "      State: DISABLED\n      EventPattern:",
+         f"{QUEUE}Rule: State must not be DISABLED: no event reaches the queue"),
+        ("sns", "standard", "Queues: [!Ref NewMessageDLQ]", "Queues: [!Ref NewMessageQueue]",
+         f"{QUEUE}: it has several policies, and each replaces the one before"),
+        ("sns", "standard", "Queues: [!Ref NewMessageQueue]", "Queues: [!Ref NewMessageDLQ]",
+         f"{QUEUE}Subscription: no policy lets the topic send to {QUEUE}"),
+        ("queue", "standard", "            Queue: !GetAtt NewMessageQueue.Arn",
+         "            Queue: !If [HasAlarmEmail, !GetAtt NewMessageQueue.Arn, !GetAtt NewMessageQueue.Arn]",
+         f"{MAPPING}: write Queue: !GetAtt NAME.Arn, so that the queue can be checked"),
     ],
 )  # fmt: skip
 def test_broken_rule_of_a_source_is_reported(

@@ -38,8 +38,8 @@ def wide_permissions(role: Any) -> Iterator[str]:
     if re.search("SQS|Administrator|PowerUser", json.dumps(role.get("ManagedPolicyArns", []))):
         yield "its managed policy covers every queue of the account"
     for statement in statements(role):
-        actions = json.dumps(statement["Action"]).lower()
-        everything = "*" in json.dumps(statement["Resource"])
+        actions = json.dumps(statement.get("Action", "*")).lower()
+        everything = "*" in json.dumps(statement.get("Resource", "*"))
         if everything and ("sqs:" in actions or '"*"' in actions):
             yield "it may use every queue of the account"
 
@@ -61,8 +61,14 @@ def missing_permissions(stack: Stack, mapping: Any, function: Any, role: Any) ->
 def allows(stack: Stack, role: Any, queue: str, action: str) -> bool:
     return any(
         statement["Effect"] == "Allow"
-        and any(fnmatchcase(action.lower(), each.lower()) for each in listed(statement["Action"]))
-        and any(each == "*" or stack.named(each) == queue for each in listed(statement["Resource"]))
+        and any(
+            fnmatchcase(action.lower(), each.lower())
+            for each in listed(statement.get("Action", []))
+        )
+        and any(
+            each == "*" or stack.named(each) == queue
+            for each in listed(statement.get("Resource", []))
+        )
         for statement in statements(role)
     )
 

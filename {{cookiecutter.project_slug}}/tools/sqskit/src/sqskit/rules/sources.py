@@ -19,6 +19,14 @@ def faults(stack: Stack) -> Iterator[str]:
         for target in rule.get("Targets", []):
             found = target_faults(stack, name, target)
             yield from (f"{name}: {fault}" for fault in found)
+    policies = [
+        stack.named(queue)
+        for _, policy in stack.of_type("AWS::SQS::QueuePolicy")
+        for queue in policy["Queues"]
+    ]
+    for queue in dict.fromkeys(policies):
+        if policies.count(queue) > 1:
+            yield f"{queue}: it has several policies, and each replaces the one before"
     for type_ in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
         for name, policy in stack.of_type(type_):
             yield from (f"{name}: {fault}" for fault in wide_statements(policy))
@@ -51,6 +59,8 @@ def target_faults(stack: Stack, rule: str, target: Any) -> Iterator[str]:
     queue = stack.named(target["Arn"])
     if queue is None or stack.resources[queue]["Type"] != "AWS::SQS::Queue":
         return
+    if stack.resources[rule]["Properties"].get("State") == "DISABLED":
+        yield "State must not be DISABLED: no event reaches the queue"
     dead_letters = target.get("DeadLetterConfig", {}).get("Arn")
     if dead_letters is None:
         yield "without a DeadLetterConfig, EventBridge drops what it cannot deliver"
@@ -73,6 +83,7 @@ def may_send(stack: Stack, service: str, source: Any, queue: str) -> bool:
         and stack.named(statement["Resource"]) == queue
         and source_of(statement) == source
         for _, policy in stack.of_type("AWS::SQS::QueuePolicy")
+        if queue in map(stack.named, policy["Queues"])
         for statement in listed(policy["PolicyDocument"]["Statement"])
     )
 

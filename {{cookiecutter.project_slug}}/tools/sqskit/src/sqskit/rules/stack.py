@@ -24,10 +24,15 @@ class Stack:
             return None
         name = value.get("Ref")
         if "Fn::GetAtt" in value:
-            name = value["Fn::GetAtt"][0]
+            target = value["Fn::GetAtt"]
+            name = target.partition(".")[0] if isinstance(target, str) else target[0]
         elif sub := re.fullmatch(r"\$\{(\w+)(\.Arn)?}", str(value.get("Fn::Sub"))):
             name = sub[1]
-        return name if name in self.resources else None
+        if name not in self.resources:
+            return None
+        if self.resources[name]["Type"] == "AWS::Lambda::Alias":
+            return self.named(self.resources[name]["Properties"]["FunctionName"])
+        return str(name)
 
     def referred(self, value: Any) -> Any:
         """Return the properties of the resource that a value names; None if it names none."""
@@ -42,5 +47,7 @@ class Stack:
 
     def number(self, properties: Any, name: str, default: int) -> int:
         """Return a property that is a number, or the default of its parameter."""
-        value = self.value(properties.get(name))
-        return default if value is None else int(value)
+        try:
+            return int(self.value(properties.get(name)))
+        except Exception:  # there is none, or only AWS knows it
+            return default

@@ -19,11 +19,11 @@ def faults(stack: Stack, settings: Any) -> Iterator[str]:
     """Yield a line for each broken rule."""
     functions = defaultdict[str, list[str]](list)
     for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping"):
-        queue, function = (
-            stack.named(mapping["EventSourceArn"]),
-            stack.named(mapping["FunctionName"]),
-        )
-        if queue is None or function is None:
+        source = mapping.get("EventSourceArn")
+        queue, function = stack.named(source), stack.named(mapping["FunctionName"])
+        if isinstance(source, dict) and (queue is None or function is None):
+            yield f"{name}: write Queue: !GetAtt NAME.Arn, so that the queue can be checked"
+        if queue is None or function is None or not is_queue(stack, queue):
             continue
         functions[queue].append(function)
         found = mapping_faults(stack, mapping, settings)
@@ -32,8 +32,13 @@ def faults(stack: Stack, settings: Any) -> Iterator[str]:
         if len(several) > 1:
             names = " and ".join(several)
             yield f"{queue}: {names} share it, so each message reaches only one of them"
-    for name, function in stack.of_type("AWS::Lambda::Function"):
+    for name in dict.fromkeys(each for several in functions.values() for each in several):
+        function = stack.resources[name]["Properties"]
         yield from (f"{name}: {fault}" for fault in function_faults(stack, name, function))
+
+
+def is_queue(stack: Stack, name: str) -> bool:
+    return bool(stack.resources[name]["Type"] == "AWS::SQS::Queue")
 
 
 def mapping_faults(stack: Stack, mapping: Any, settings: Any) -> Iterator[str]:
@@ -61,7 +66,7 @@ def mapping_faults(stack: Stack, mapping: Any, settings: Any) -> Iterator[str]:
         yield "FunctionResponseTypes must be [ReportBatchItemFailures]"
     if mapping.get("FilterCriteria"):
         yield "FilterCriteria must go: Lambda deletes the messages that do not match"
-    if stack.value(mapping.get("Enabled", True)) in {False, "false"}:
+    if str(stack.value(mapping.get("Enabled", True))).lower() == "false":
         yield "Enabled must be true: nobody else reads the queue"
     yield from retry_faults(stack, queue, function, settings.backoff)
     yield from environment_faults(stack, mapping, queue, function)
@@ -101,7 +106,7 @@ def function_faults(stack: Stack, name: str, function: Any) -> Iterator[str]:
     logging = function.get("LoggingConfig", {})
     if logging.get("LogFormat") != "JSON":
         yield "LogFormat must be JSON, because the metrics are read from the log"
-    if stack.value(logging.get("ApplicationLogLevel", "INFO")) not in {"TRACE", "DEBUG", "INFO"}:
+    if stack.value(logging.get("ApplicationLogLevel")) in ("WARN", "ERROR", "FATAL"):
         yield "ApplicationLogLevel must be INFO or DEBUG, because the metrics are read from the log"
     reserved = stack.number(function, "ReservedConcurrentExecutions", 1000)
     needed = sum(

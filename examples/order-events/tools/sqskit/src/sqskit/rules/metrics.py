@@ -105,8 +105,9 @@ def shown_metrics(stack: Stack) -> Iterator[tuple[str, Any, str]]:
                 yield name, OWN if own else str(namespace), metric["MetricName"]
     for name, body in dashboards(stack):
         for widget in (body or {}).get("widgets", []):
-            for namespace, metric, *_ in widget["properties"].get("metrics", []):
-                yield name, namespace, metric
+            for shown in widget["properties"].get("metrics", []):
+                if isinstance(shown[0], str):  # otherwise it is an expression
+                    yield name, shown[0], shown[1]
 
 
 def dashboards(stack: Stack) -> Iterator[tuple[str, Any]]:

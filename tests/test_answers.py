@@ -68,6 +68,14 @@ def test_project_name_is_no_link_in_the_readme(name: str, tmp_path: Path) -> Non
     assert [token.content for token in tokens or []] == [name]
 
 
+def test_fields_show_nothing_live_in_the_readme(tmp_path: Path) -> None:
+    fields = """a: "``</td><img src=http://evil.example/x.png>``" | "b", "``` <img src=x>": str = "``` <img>" """
+    project = bake(tmp_path, f"message_fields={fields}")
+    html = MarkdownIt("gfm-like", {"linkify": False}).render((project / "README.md").read_text("utf-8"))
+    assert "<img" not in html
+    assert "evil.example" not in html
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", COOKIECUTTERS)
 def test_answer_is_text_in_each_version(version: str, tmp_path: Path) -> None:

@@ -181,9 +181,11 @@ def test_command_compares_with_the_main_branch(
     commit = "git -c user.name=A -c user.email=a@example.com commit --quiet --message=first"
     project.run("bash", "-euc", f"git init --quiet --initial-branch=main; git add contract; {commit}")
     assert " accepts every body that it accepted at main\n" in project.run("bash", "-c", command, **python)
-    schema = project.path / f"contract/{module_of(project)}.schema.json"
-    text = schema.read_text("utf-8")
-    schema.write_text(re.sub(r'"required": \[', '"required": ["addedLater", ', text), "utf-8")
+    module = module_of(project)
+    code, example = project.path / f"lambdas/shared/{module}.py", project.path / f"contract/{module}.json"
+    first_field = rf'(class {name_of(project)}\(.+\):\n    """.+"""\n\n)'
+    code.write_text(re.sub(first_field, r"\1    added_later: int\n", code.read_text("utf-8")), "utf-8")
+    example.write_text(json.dumps({**json.loads(example.read_text("utf-8")), "addedLater": 7}), "utf-8")
     done = run("bash", "-c", command, cwd=project.path, **python)
     assert done.returncode != 0
     assert "$.addedLater: a new required field; give it a default, such as None\n" in done.stdout

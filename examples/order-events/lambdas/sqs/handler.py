@@ -79,9 +79,12 @@ def batch_handler(
         from sqs.concurrently import process_concurrently as process
     add_message_fields()
     log.enable()
-    plain = msgspec.json.Decoder(message_type)
     settings = Settings(
-        decode=envelope.decoder(message_type) if envelope else plain.decode,
+        decode=(
+            envelope.decoder(message_type)
+            if envelope
+            else msgspec.json.Decoder(message_type).decode
+        ),
         handle=handle,
         takes_delivery=takes_delivery(handle),
         event_of=envelope.event_of if envelope else None,

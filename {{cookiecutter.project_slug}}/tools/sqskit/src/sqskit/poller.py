@@ -125,12 +125,13 @@ class Poller(threading.Thread):
 
     def _filtered(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the records that match a filter, and delete the messages of the others."""
-        filters = self.mapping.filters
-        unwanted = [record for record in records if not is_wanted(record, filters)]
+        wanted, unwanted = list[dict[str, Any]](), list[dict[str, Any]]()
+        for record in records:
+            (wanted if is_wanted(record, self.mapping.filters) else unwanted).append(record)
         if unwanted:
             self._delete_messages(unwanted)
             self.report(Batch(self.mapping, unwanted, Invocation(), set(), None, filtered=True))
-        return [record for record in records if is_wanted(record, filters)]
+        return wanted
 
     def _has_said_when(self, record: dict[str, Any], invocation: Invocation) -> bool:
         """Tell whether the function has said when a message is to be retried.

@@ -27,13 +27,14 @@ def send_examples(template: Path, number: int | None) -> None:
     aws, mappings = running_stack(template)
     for mapping in mappings:
         queue, function = mapping.queue, mapping.function
+        route = route_to(aws.client, queue.arn, queue.url)
         bodies = examples(example_file(template.parent, function.handler), function.name)
         for body in islice(distinct(bodies), number) if number else bodies:
-            send(aws, queue, body)
+            send_along(route, aws, queue, body)
             print(f"{queue.name}  example: {short(body)}")
         if not number:
             broken = bodies[0][:-1]
-            send(aws, queue, broken)
+            send_along(route, aws, queue, broken)
             print(f"{queue.name}  cut short: {short(broken)}")
 
 
@@ -72,7 +73,11 @@ def where(route: Route) -> str:
 
 def send(aws: Aws, queue: Queue, body: str, group: str = "example") -> None:
     """Send a message to a queue of the local stack, in the way it gets there on AWS."""
-    route = route_to(aws.client, queue.arn, queue.url)
+    send_along(route_to(aws.client, queue.arn, queue.url), aws, queue, body, group)
+
+
+def send_along(route: Route, aws: Aws, queue: Queue, body: str, group: str = "example") -> None:
+    """Send a message along its route to a queue of the local stack."""
     if isinstance(route, ToBus) and not is_object(body):  # EventBridge takes nothing else
         route = ToQueue(queue.url)
     route.send(aws.client, body, **once(group))

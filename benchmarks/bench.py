@@ -50,7 +50,7 @@ def main() -> None:
     sys.path.insert(0, str(INSTALLED / "peers"))
     with TemporaryDirectory() as folder:
         ours, theirs = generated_project(Path(folder)), peer_project(Path(folder))
-        rows = [*speed(ours, theirs), *order(), *built(ours, theirs), *first_failures(ours, "order")]
+        rows = [*speed(ours, theirs), *order(), *built(ours, theirs), *first_failures(ours, "order"), *once_each()]
     print(f"\n{RUNTIME} on {platform.system()} {ARCHITECTURE}; Powertools is {peer_version()}\n")
     print("| | this template | target |\n|---|---|---|")
     for name, figure, target in rows:
@@ -60,9 +60,9 @@ def main() -> None:
 # --- what is compared --------------------------------------------------------------------------
 
 
-def generated_project(folder: Path) -> Path:
+def generated_project(folder: Path, **more: str) -> Path:
     """Generate a project whose handler does nothing."""
-    answers = [f"{name}={answer}" for name, answer in ANSWERS.items()]
+    answers = [f"{name}={answer}" for name, answer in (ANSWERS | more).items()]
     run("cookiecutter", str(ROOT), "--no-input", "--default-config", *answers, cwd=folder)
     module = folder / "Orders" / "lambdas" / "shared" / "order.py"
     source, _, _ = module.read_text("utf-8").partition("def handle(")
@@ -231,6 +231,12 @@ def logging_to_nowhere() -> Iterator[None]:
         root.setLevel(logging.INFO)
         yield
         root.removeHandler(handler)
+
+
+def once_each() -> list[tuple[str, str, str]]:
+    """Return the rows about handling each message once, which need the modules of another project."""
+    rows: list[tuple[str, str, str]] = json.loads(run(sys.executable, "-m", "benchmarks.idempotency", cwd=ROOT))
+    return rows
 
 
 # --- what is built -----------------------------------------------------------------------------

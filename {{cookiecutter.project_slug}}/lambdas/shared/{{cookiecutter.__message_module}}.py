@@ -20,7 +20,11 @@ logger = logging.getLogger(__name__)
 
 def handle(message: {{ cookiecutter.message_name }}) -> None:
     """Process one message. If this raises an exception, the message is retried."""
+{% if cookiecutter.idempotency_key %}
+    # Your business logic goes here. A message is handled once, unless the process ends meanwhile.
+{% else %}
     # Your business logic goes here. SQS may deliver a message twice; that must do no harm.
+{% endif %}
 {% if subject %}
     match {{ subject.expression }}:
 {% for class_name in subject.class_names %}

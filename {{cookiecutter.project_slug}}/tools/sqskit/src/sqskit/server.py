@@ -12,6 +12,7 @@ import threading
 import time
 from typing import Any
 
+from moto.dynamodb.responses import DynamoHandler
 from moto.server import ThreadedMotoServer
 from moto.sqs.models import DEDUPLICATION_TIME_IN_SECONDS, Message, Queue, SQSBackend
 from moto.sqs.responses import SQSResponse
@@ -65,6 +66,12 @@ def call_action(request: SQSResponse) -> Any:
         return call_any_action(request)
 
 
+def call_table_action(request: DynamoHandler) -> Any:
+    """Serve one request at a time: in moto, two at once can both meet the same condition."""
+    with serving_tables:
+        return call_any_table_action(request)
+
+
 def receive_message(backend: SQSBackend, name: str, count: int, wait: int, *more: Any) -> Any:
     """Receive messages, and let other requests be served while there is none."""
     until = time.monotonic() + wait
@@ -76,13 +83,15 @@ def receive_message(backend: SQSBackend, name: str, count: int, wait: int, *more
         time.sleep(0.02)
 
 
-serving = threading.Lock()
+serving, serving_tables = threading.Lock(), threading.Lock()
 call_any_action = SQSResponse.call_action
+call_any_table_action = DynamoHandler.call_action
 receive_at_once = SQSBackend.receive_message
 
 
 def main() -> None:
     SQSResponse.call_action = call_action  # type: ignore[assignment, method-assign]
+    DynamoHandler.call_action = call_table_action  # type: ignore[method-assign]
     SQSBackend.receive_message = receive_message  # type: ignore[assignment, method-assign]
     Queue.add_message = add_message  # type: ignore[assignment, method-assign]
     Queue.pending_message_groups = property(busy_groups)  # type: ignore[assignment, method-assign]

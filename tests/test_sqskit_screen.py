@@ -12,7 +12,7 @@ from sqs.log import logger
 from sqskit import screen
 from sqskit.aws import Aws
 from sqskit.mapping import EventSourceMapping, Function, Queue
-from sqskit.poller import SAID_WHEN, Batch
+from sqskit.poller import SAID_WHEN, Batch, Poller
 from sqskit.routes import ToQueue
 from sqskit.worker import Invocation
 
@@ -64,6 +64,50 @@ def shown(capsys: pytest.CaptureFixture[str], *log: dict[str, object]) -> list[s
     done = Batch(MAPPING, event(["1"])["Records"], Invocation(response="{}", log=list(log)), set(), None)
     screen.Screen(plain=True).batch(done)
     return capsys.readouterr().out.splitlines()[1:]
+
+
+DUPLICATE = {
+    "logger": "sqs",
+    "message": "Message id-1 is a duplicate: its key is done",
+    "messageId": "id-1",
+    "receiveCount": 2,
+    "cause": "duplicate",
+}
+TWIN = {
+    "logger": "sqs",
+    "message": "Message id-2 failed at receive 1: InProgress: another delivery with this key is being handled; "
+    "it is retried in 5 s",
+    "messageId": "id-2",
+    "receiveCount": 1,
+    "cause": "failedToHandle",
+}
+
+
+def test_duplicate_is_an_outcome_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    done = Batch(MAPPING, event("123")["Records"], Invocation("{}", log=[DUPLICATE, TWIN]), {"id-2"}, None)
+    screen.Screen(plain=True).batch(done)
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "    done    id-0  1",
+        "    dup     id-1  2",
+        "    failed  id-2  3",
+        "            receive 1 of 5: InProgress: another delivery with this key is being handled; it is retried in 5 s",
+    ]
+    assert [line.style for line in screen.outcomes(done)] == ["green", "cyan", "red", "red"]
+
+
+def test_duplicate_goes_back_with_a_batch_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = "the process ended with exit status 1"
+    records = event("12")["Records"]
+    done = Batch(MAPPING, records, Invocation(error=ended, log=[DUPLICATE]), {"id-0", "id-1"}, ended)
+    screen.Screen(plain=True).batch(done)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["back", "receive"] * 2
+
+
+def test_poller_keeps_the_retry_of_a_twin_and_knows_that_a_duplicate_has_none() -> None:
+    poller = Poller(Aws("http://127.0.0.1"), MAPPING, report=lambda batch: None)
+    invocation = Invocation(log=[DUPLICATE, TWIN])
+    said = [poller._has_said_when(record, invocation) for record in event("123")["Records"]]
+    assert said == [False, False, True]
 
 
 @pytest.mark.parametrize(

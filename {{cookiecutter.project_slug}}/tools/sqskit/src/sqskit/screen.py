@@ -27,6 +27,9 @@ LONGEST_BODY = 60
 # lambdas/sqs logs a failure like this, with the text `Message … failed at receive …: reason`.
 LOGGER, MESSAGE_ID = "sqs", "messageId"
 
+# It logs a message whose key is done already with this cause, which is no failure.
+CAUSE, DUPLICATE = "cause", "duplicate"
+
 PROXIES = ("HTTP_PROXY", "http_proxy")  # for an address that begins with http
 
 
@@ -159,16 +162,19 @@ def log_lines(batch: Batch) -> Iterator[Line]:
 
 
 def outcomes(batch: Batch) -> Iterator[Line]:
-    """Yield a line for each message that is done, and two for another one."""
+    """Yield a line for each message that is done or a duplicate, and two for another one."""
     mapping = batch.mapping
     reasons = dict(filter(None, map(failure, batch.invocation.log)))
+    duplicates = {str(line[MESSAGE_ID]) for line in batch.invocation.log if is_duplicate(line)}
     failed_groups = set[str]()
     for record in batch.records:
         message = f"{record['messageId'][:8]}  {short(record['body'])}"
         reason = reasons.get(record["messageId"], "")
         group = record["attributes"].get("MessageGroupId", "") if mapping.queue.is_fifo else ""
         if record["messageId"] not in batch.failed and not reason:
-            yield Line(f"    done    {message}", "green", cut=True)
+            is_first = record["messageId"] not in duplicates
+            outcome, colour = ("done", "green") if is_first else ("dup ", "cyan")
+            yield Line(f"    {outcome}    {message}", colour, cut=True)
             continue
         if reason:
             outcome = "failed" if record["messageId"] in batch.failed else "dead  "
@@ -186,9 +192,14 @@ def outcomes(batch: Batch) -> Iterator[Line]:
 
 def failure(line: dict[str, Any]) -> tuple[str, str] | None:
     """Return the id of a message and why it failed, if lambdas/sqs has logged that."""
-    if line.get("logger") != LOGGER or MESSAGE_ID not in line:
+    if line.get("logger") != LOGGER or MESSAGE_ID not in line or is_duplicate(line):
         return None
     return str(line[MESSAGE_ID]), line["message"].partition(": ")[2].partition("\n")[0]
+
+
+def is_duplicate(line: dict[str, Any]) -> bool:
+    """Tell whether lambdas/sqs has logged that the key of a message is done already."""
+    return line.get("logger") == LOGGER and MESSAGE_ID in line and line.get(CAUSE) == DUPLICATE
 
 
 def send_command(endpoint: str, route: Route, handler: str, root: Path) -> str:

@@ -2,10 +2,13 @@
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqs import batch_handler
-from sqskit.rules import problems, silent_metrics
+from sqskit.rules import idempotency, problems, roles, silent_metrics
+from sqskit.rules.stack import Stack
+from sqskit.template import transformed
 
 from tests.support.projects import Bake
 
@@ -209,6 +212,151 @@ def test_broken_rule_of_a_source_is_reported(
 ) -> None:
     answers = {"queue_type": queue_type, "source": source}
     assert rule in problems(edited(bake, tmp_path, found, replacement, **answers), SETTINGS)
+
+
+# --- idempotency -------------------------------------------------------------------------------
+
+TABLE = """
+  IdempotencyTable:
+    Type: AWS::DynamoDB::Table
+    UpdateReplacePolicy: Retain
+    DeletionPolicy: Delete
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]
+      KeySchema: [{ AttributeName: id, KeyType: HASH }]
+      TimeToLiveSpecification: { AttributeName: expiration, Enabled: true }
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true }
+      SSESpecification: { SSEEnabled: true }
+"""
+VARIABLE = "          IDEMPOTENCY_TABLE: !Ref IdempotencyTable\n"
+ACTIONS = "[dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:DeleteItem]"
+STATEMENT = f"""\
+              - Effect: Allow
+                Action: {ACTIONS}
+                Resource: !GetAtt IdempotencyTable.Arn
+"""
+TTL = "TimeToLiveSpecification: { AttributeName: expiration, Enabled: true }"
+FULL_ACCESS = "ManagedPolicyArns: [arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess_v2]"
+FOREIGN = {VARIABLE: "          IDEMPOTENCY_TABLE: orders\n", TABLE: "", STATEMENT: ""}
+
+
+def settings_with(days: int | None) -> SimpleNamespace:
+    """Return the settings of a handler that remembers keys for this long, or does not remember them."""
+    once = SimpleNamespace(days=days) if days else None
+    return SimpleNamespace(reserve_seconds=SETTINGS.reserve_seconds, backoff=SETTINGS.backoff, once=once)
+
+
+def with_table(bake: Bake, edits: dict[str, str]) -> str:
+    """Return a generated template with a table of keys, after edits."""
+    source = (bake().path / "template.yaml").read_text("utf-8")
+    places = {
+        "\n  NewMessageDLQ:\n": f"{TABLE}\n  NewMessageDLQ:\n",
+        "          MAX_RECEIVE_COUNT:": f"{VARIABLE}          MAX_RECEIVE_COUNT:",
+        "            Statement:\n              - Effect: Allow\n                Action:\n": "            Statement:\n"
+        f"{STATEMENT}              - Effect: Allow\n                Action:\n",
+    }
+    for found, replacement in (places | edits).items():
+        assert found in source
+        source = source.replace(found, replacement, 1)
+    return source
+
+
+def test_template_with_a_table_breaks_no_rule(bake: Bake, tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(with_table(bake, {}), "utf-8")
+    assert problems(path, settings_with(days=19)) == []
+
+
+UNUSED = (
+    f"{FUNCTION}: its handler has no `once`, so nothing uses IDEMPOTENCY_TABLE; "
+    "remove the variable and its table, or give the handler `once`"
+)
+SHORT_MEMORY = (
+    f"{MAPPING}: its handler remembers a key for {{}} days, but a message can be delivered again for {{}}; "
+    "remember a key for at least {} days"
+)
+
+
+@pytest.mark.parametrize(
+    ("days", "edits", "expected"),
+    [
+        # The variable
+        (None, {}, [UNUSED]),
+        (None, FOREIGN, [UNUSED]),
+        (None, {VARIABLE: ""}, []),
+        (19, {VARIABLE: ""},
+         [f"{FUNCTION}: its handler has `once`, which needs a table; "
+          "write IDEMPOTENCY_TABLE: !Ref NAME among its variables"]),
+        (19, {"!Ref IdempotencyTable": "!GetAtt NewMessageQueue.Arn"},
+         [f"{FUNCTION}: IDEMPOTENCY_TABLE names {QUEUE}, which is not a table; "
+          "write !Ref and the name of a DynamoDB table"]),
+        (19, FOREIGN, []),
+        (19, FOREIGN | {VARIABLE: "          IDEMPOTENCY_TABLE: !ImportValue orders\n"}, []),
+        (19, FOREIGN | {VARIABLE: "          IDEMPOTENCY_TABLE: !Ref LogLevel\n"}, []),
+        (19, {"!Ref IdempotencyTable": "!Sub ${IdempotencyTable}"}, []),
+        # The table
+        *((19, edit, [f"IdempotencyTable: {idempotency.WRONG_KEY}"]) for edit in (
+            {"AttributeName: id, AttributeType: S": "AttributeName: id, AttributeType: N"},
+            {"[{ AttributeName: id, KeyType: HASH }]":
+             "[{ AttributeName: id, KeyType: HASH }, { AttributeName: part, KeyType: RANGE }]"},
+            {"AttributeName: id, AttributeType: S": "AttributeName: key, AttributeType: S",
+             "AttributeName: id, KeyType": "AttributeName: key, KeyType"},
+        )),
+        *((19, {TTL: ttl}, [f"IdempotencyTable: {idempotency.NO_EXPIRATION}"]) for ttl in (
+            "",
+            "TimeToLiveSpecification: { AttributeName: expiration, Enabled: false }",
+            "TimeToLiveSpecification: { AttributeName: expires, Enabled: true }",
+        )),
+        (19, {TTL: "TimeToLiveSpecification: { AttributeName: expiration, Enabled: !If [HasAlarmEmail, true, true] }"},
+         []),
+        # The role
+        *((19, {ACTIONS: actions}, [f"{ROLE}: it lacks {missing} on IdempotencyTable"]) for actions, missing in (
+            ("[dynamodb:UpdateItem, dynamodb:DeleteItem]", "dynamodb:PutItem"),
+            ("[dynamodb:PutItem, dynamodb:GetItem]", "dynamodb:UpdateItem, dynamodb:DeleteItem"),
+            ("dynamodb:Get*", "dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:DeleteItem"),
+        )),
+        (19, {ACTIONS: "dynamodb:*Item"}, []),
+        (19, {ACTIONS: "dynamodb:GetItem", "      Policies:": f"      {FULL_ACCESS}\n      Policies:"}, []),
+        (19, {"Resource: !GetAtt IdempotencyTable.Arn": "Resource: !GetAtt NewMessageQueue.Arn"},
+         [f"{ROLE}: it lacks dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:DeleteItem on IdempotencyTable"]),
+        # How long a key is remembered
+        (18, {}, [SHORT_MEMORY.format(18, f"18 (4 in {QUEUE} and 14 in NewMessageDLQ)", 19)]),
+        (14, FOREIGN | {"Period: 345600": "Period: 388800"},
+         [SHORT_MEMORY.format(14, f"18.5 (4.5 in {QUEUE} and 14 in NewMessageDLQ)", 19)]),
+        (4, {"TargetArn: !GetAtt NewMessageDLQ.Arn": "TargetArn: !ImportValue dead"},
+         [SHORT_MEMORY.format(4, f"4 (4 in {QUEUE})", 5)]),
+    ],
+)  # fmt: skip
+def test_broken_rule_of_idempotency_is_reported(
+    bake: Bake, days: int | None, edits: dict[str, str], expected: list[str]
+) -> None:
+    stack = Stack(transformed(with_table(bake, edits)))
+    assert [*idempotency.faults(stack, settings_with(days)), *roles.faults(stack)] == expected
+
+
+def test_settings_without_once_are_those_of_any_handler(bake: Bake) -> None:
+    stack = Stack(transformed((bake().path / "template.yaml").read_text("utf-8")))
+    assert list(idempotency.faults(stack, SimpleNamespace())) == []
+
+
+@pytest.mark.parametrize("days", [None, 19])
+def test_only_one_of_two_functions_needs_the_table(bake: Bake, days: int | None) -> None:
+    content = transformed(with_table(bake, {}))
+    resources = content["Resources"]
+    function = resources[FUNCTION]["Properties"]
+    second = {"QUEUE_URL": function["Environment"]["Variables"]["QUEUE_URL"]}
+    resources["Second"] = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {**function, "Environment": {"Variables": second}},
+    }
+    resources["SecondQueue"] = resources[QUEUE]
+    properties = {
+        "EventSourceArn": {"Fn::GetAtt": ["SecondQueue", "Arn"]},
+        "FunctionName": {"Ref": "Second"},
+    }
+    resources["SecondMapping"] = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}
+    assert list(idempotency.faults(Stack(content), settings_with(days))) == []
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
+from sqskit.rules.idempotency import table_of
 from sqskit.rules.mappings import DEAD_LETTER_QUEUE_URL
 from sqskit.rules.stack import Stack
 
-# What the event source mapping and lambdas/sqs do with a queue, and with a dead-letter queue.
+# What the event source mapping and lambdas/sqs do with a queue, with a dead-letter queue, and with
+# the table of the keys that are done.
 ON_QUEUE = [
     "sqs:ReceiveMessage",
     "sqs:DeleteMessage",
@@ -17,6 +19,7 @@ ON_QUEUE = [
     "sqs:ChangeMessageVisibility",
 ]
 ON_DEAD_LETTER_QUEUE = ["sqs:SendMessage"]
+ON_TABLE = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
 
 
 def faults(stack: Stack) -> Iterator[str]:
@@ -45,20 +48,22 @@ def wide_permissions(role: Any) -> Iterator[str]:
 
 
 def missing_permissions(stack: Stack, mapping: Any, function: Any, role: Any) -> Iterator[str]:
-    """Find actions that the function's queues need and the role does not allow."""
+    """Find actions that the function's queues and table need and the role does not allow."""
     variables = function.get("Environment", {}).get("Variables", {})
     needed = {
         stack.named(mapping["EventSourceArn"]): ON_QUEUE,
         stack.named(variables.get(DEAD_LETTER_QUEUE_URL)): ON_DEAD_LETTER_QUEUE,
+        table_of(stack, function): ON_TABLE,
     }
     managed = json.dumps(role.get("ManagedPolicyArns", []))
-    for queue, actions in needed.items():
-        missing = [action for action in actions if queue and not allows(stack, role, queue, action)]
-        if missing and "SQS" not in managed:
-            yield f"it lacks {', '.join(missing)} on {queue}"
+    for name, actions in needed.items():
+        missing = [action for action in actions if name and not allows(stack, role, name, action)]
+        policy = "DynamoDBFullAccess" if actions is ON_TABLE else "SQS"
+        if missing and policy not in managed:
+            yield f"it lacks {', '.join(missing)} on {name}"
 
 
-def allows(stack: Stack, role: Any, queue: str, action: str) -> bool:
+def allows(stack: Stack, role: Any, resource: str, action: str) -> bool:
     return any(
         statement["Effect"] == "Allow"
         and any(
@@ -66,7 +71,7 @@ def allows(stack: Stack, role: Any, queue: str, action: str) -> bool:
             for each in listed(statement.get("Action", []))
         )
         and any(
-            each == "*" or stack.named(each) == queue
+            each == "*" or stack.named(each) == resource
             for each in listed(statement.get("Resource", []))
         )
         for statement in statements(role)

@@ -12,7 +12,7 @@ from typing import Any
 
 import cfnlint.api
 
-from sqskit.rules import mappings, metrics, queues, roles, sources
+from sqskit.rules import idempotency, mappings, metrics, queues, roles, sources
 from sqskit.rules.stack import Stack
 from sqskit.template import read, transformed
 
@@ -20,7 +20,7 @@ from sqskit.template import read, transformed
 def problems(template: Path, settings: Any) -> list[str]:
     """Return what is wrong with a SAM template: broken rules, and what cfn-lint finds.
 
-    settings: those of the handler, with `reserve_seconds` and `backoff`.
+    settings: those of the handler, with `reserve_seconds`, `backoff`, and `once` if it has that.
     Raises UserError if SAM cannot transform the template.
     """
     content = transformed(read(template))
@@ -30,6 +30,7 @@ def problems(template: Path, settings: Any) -> list[str]:
         *queues.faults(stack),
         *mappings.faults(stack, settings),
         *roles.faults(stack),
+        *idempotency.faults(stack, settings),
         *sources.faults(stack),
         *metrics.faults(stack),
         *(f"{match.rule.id} {match.message}" for match in linted),

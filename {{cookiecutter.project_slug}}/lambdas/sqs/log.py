@@ -55,8 +55,9 @@ def log_failure(
 
 def log_duplicate(record: Record) -> None:
     """Write one line about a message that is done, because another one with its key is."""
-    extra = {"messageId": record["messageId"], "receiveCount": receive_count(record)}
-    logger.info("Message %s is a duplicate: its key is done", record["messageId"], extra=extra)
+    fields = {"messageId": record["messageId"], "receiveCount": receive_count(record)}
+    fields["cause"] = "duplicate"
+    logger.info("Message %s is a duplicate: its key is done", record["messageId"], extra=fields)
 
 
 def log_forgotten(record: Record, error: BaseException) -> None:

@@ -11,7 +11,7 @@ DEEPEST_NESTING = 10
 MOST_FAULTS = 20
 
 _STRING = r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
-_TOKEN = re.compile(rf"""{_STRING}|(?P<operator>[<>=!:]=|=[<>])|(?P<mark>["'(){{}}\[\],:=#|])""", re.DOTALL)
+_TOKEN = re.compile(rf"""{_STRING}|(?P<operator>[<>=!:]=|=[<>])|(?P<mark>["'(){{}}\[\],.:=#|])""", re.DOTALL)
 _OPENING = {")": "(", "]": "[", "}": "{"}
 
 

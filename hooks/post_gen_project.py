@@ -9,6 +9,11 @@ with suppress(OSError):
     Path(".github/workflows").rmdir()
     Path(".github").rmdir()
 
+# Without an idempotency key, nothing uses this module. An owner may do so later, and `cookiecutter -f -s` keeps that.
+MODULES = [path for path in Path("lambdas").rglob("*.py") if path.parent.name != "sqs"]
+if not any(b"sqs.idempotency" in path.read_bytes() for path in MODULES):
+    Path("lambdas/sqs/idempotency.py").unlink(missing_ok=True)
+
 FOLDER = json.loads(r'''{{ cookiecutter | folder | json }}''')  # fmt: skip
 BUILDER = "{{ 'uv' if cookiecutter.sam_builder == 'uv' else cookiecutter.runtime ~ ' with pip' }}"
 

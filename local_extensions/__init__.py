@@ -11,7 +11,7 @@ from jinja2 import Environment
 from jinja2.ext import Extension
 
 from local_extensions import answers, questions
-from local_extensions.output import json_schema, python
+from local_extensions.output import entry_point, json_schema, python
 from local_extensions.output.example import in_event, sqs_event
 
 
@@ -37,6 +37,12 @@ def _example(answers: Mapping[str, Any]) -> Any:
     """Return the content of the example file: a body, or an array of several."""
     examples = questions.examples(answers)
     return examples if len(examples) > 1 else examples[0]
+
+
+def _batch_handler(answers: Mapping[str, Any]) -> str:
+    """Return the call that makes the Lambda handler."""
+    key = questions.idempotency_key(answers)
+    return entry_point.batch_handler(answers["message_name"], key, in_event=answers["source"] == "eventbridge")
 
 
 def _reporting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,6 +71,7 @@ class TemplateFilters(Extension):
         super().__init__(environment)
         answers.leave_unrendered(environment)
         filters: dict[str, Callable[..., Any]] = {
+            "batch_handler": _batch_handler,
             "check": questions.check,
             "check_all": questions.check_all,
             "definitions": python.definitions,

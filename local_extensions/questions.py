@@ -17,6 +17,7 @@ from slugify import slugify
 from local_extensions import asking
 from local_extensions.fields import FieldFaults, parse_message
 from local_extensions.fields.faults import quoted
+from local_extensions.fields.key import KeyField, parse_key
 from local_extensions.fields.model import Kinds, Message
 from local_extensions.fields.names import is_taken, pascal_case, python_name, snake_case
 from local_extensions.fields.pasted import is_json, read_json
@@ -97,6 +98,12 @@ def message(answers: Mapping[str, Any]) -> Message | Kinds:
     return parse_message(_fields(answers), answers["message_name"])
 
 
+def idempotency_key(answers: Mapping[str, Any]) -> tuple[KeyField, ...]:
+    """Return the fields that tell messages apart; none without idempotency. Raises FieldFaults."""
+    text = answers["idempotency_key"]
+    return parse_key(text, message(answers)) if text else ()
+
+
 def examples(answers: Mapping[str, Any]) -> list[Any]:
     """Return the example bodies: the pasted samples, or those made for the fields. Raises FieldFaults."""
     text = _fields(answers)
@@ -164,6 +171,22 @@ def _message_fields_faults(answers: Mapping[str, Any]) -> list[str]:
     return []
 
 
+def _idempotency_key_faults(answers: Mapping[str, Any]) -> list[str]:
+    text = answers["idempotency_key"]
+    if not isinstance(text, str):  # in a replay file
+        return [f"{quoted(text)} is not text; write all fields in one text, such as orderId, kind"]
+    if text and not text.strip():
+        return [f"{quoted(text)} has only spaces; write a field, or nothing at all for no idempotency"]
+    # Cookiecutter asks for fields that are a JSON object at the end. Faults of the fields are reported by themselves.
+    if "message_fields" not in answers or _message_fields_faults(answers):
+        return []
+    try:
+        idempotency_key({"message_name": None, **answers})
+    except FieldFaults as error:
+        return error.faults
+    return []
+
+
 def _batch_size_faults(answers: Mapping[str, Any]) -> list[str]:
     size = str(answers["batch_size"])
     queue_type = str(answers.get("queue_type", "standard"))
@@ -180,6 +203,7 @@ CHECKS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "project_slug": _project_slug_faults,
     "message_name": _message_name_faults,
     "message_fields": _message_fields_faults,
+    "idempotency_key": _idempotency_key_faults,
     "batch_size": _batch_size_faults,
 }
 

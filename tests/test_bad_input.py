@@ -27,6 +27,18 @@ CASES: list[tuple[str, str, list[str]]] = [
         ],
     ),
     (
+        "idempotency_key",
+        "orderID, note",
+        [
+            "idempotency_key: the message has no field `orderID`; did you mean `orderId`?",
+            "    orderID, note",
+            "    ^^^^^^^",
+            "idempotency_key: the message has no field `note`; it has `orderId`",
+            "    orderID, note",
+            "             ^^^^",
+        ],
+    ),
+    (
         "project_slug",
         "my_stack",
         [
@@ -101,7 +113,7 @@ def test_edited_replay_file_is_checked(tmp_path: Path) -> None:
 
 def test_replay_file_without_a_newer_question_works(tmp_path: Path) -> None:
     answers = {"project_slug": "orders", "message_name": "OrderPlaced", "__message_module": "order_placed"}
-    answers |= {name: QUESTIONS[name] for name in ("project_name", "message_fields")}
+    answers |= {name: QUESTIONS[name] for name in ("project_name", "message_fields", "idempotency_key")}
     answers |= {name: choices[0] for name, choices in CHOICES.items()}
     older = tmp_path / "older.json"
     older.write_text(json.dumps({"cookiecutter": answers}))

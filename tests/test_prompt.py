@@ -74,6 +74,18 @@ def test_wrong_answers_are_asked_again(terminal: Any) -> None:
     ).read_text() == '{\n  "order-id": "order-1"\n}\n'
 
 
+def test_wrong_idempotency_key_is_asked_again(terminal: Any) -> None:
+    accept_names(terminal)
+    answer(terminal, "message_fields", "orderId: str, paid: bool")
+    answer(terminal, "idempotency_key", "paid")
+    terminal.expect_exact("`paid` has only 2 values, so nearly every message would count as a duplicate")
+    terminal.expect_exact("add a field such as orderId")
+    answer(terminal, "idempotency_key", "paid, orderId")
+    answer_the_rest(terminal, "idempotency_key")
+    app = terminal.folder / "order-events" / "lambdas" / "new_message_processor" / "app.py"
+    assert "key=lambda message: (message.paid, message.order_id)" in app.read_text()
+
+
 def test_default_is_offered_again(terminal: Any) -> None:
     answer(terminal, "project_name", "Shop 7")
     answer(terminal, "project_slug", "7")

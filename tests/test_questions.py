@@ -16,6 +16,7 @@ GOOD = {
     "message_name": "NewMessage",
     "__message_module": "new_message",
     "message_fields": "orderId: str",
+    "idempotency_key": "",
     "queue_type": "standard",
     "source": "queue",
     "batch_size": "10",
@@ -150,6 +151,7 @@ def test_class_name_gives_the_module_name(name: str, module: str) -> None:
         ("None", "the generated code already uses the name 'None'; try OrderNone"),
         ("Exception", "the generated code already uses the name 'Exception'; try OrderException"),
         ("EXAMPLES", "the generated code already uses the name 'EXAMPLES'"),
+        ("Once", "the generated code already uses the name 'Once'; try OrderOnce"),
         ("Literal", "the generated code already uses the name 'Literal'"),
         ("Class", "'Class' gives the module name class, which is taken; try OrderClass"),
         ("Sqs", "'Sqs' gives the module name sqs, which is taken"),
@@ -176,7 +178,8 @@ def test_no_name_in_generated_modules_can_be_that_of_a_message(bake: Bake) -> No
                 case ast.Assign(targets=[ast.Name(id=target)]):
                     names.add(target)
     found = {name for name in names if name[0].isupper()} - {"NewMessage", "Requirement"}
-    assert found | {"Delivery", "Reject", "RetryLater"} == TAKEN_CLASS_NAMES  # the owner may import these
+    # The owner may import these, and an entry point with an idempotency key has Once.
+    assert found | {"Delivery", "Once", "Reject", "RetryLater"} == TAKEN_CLASS_NAMES
 
 
 def test_no_generated_module_can_be_that_of_a_message(bake: Bake) -> None:

@@ -16,6 +16,7 @@ ANSWERS: dict[str, Any] = {
     "project_slug": "orders-2",
     "message_name": "OrderPlaced",
     "message_fields": "orderId: str",
+    "idempotency_key": "",
     "queue_type": "fifo",
     "source": "queue",
     "batch_size": "5",
@@ -42,6 +43,7 @@ def replayed(answers: Any, folder: Path, stdin: str = "") -> tuple[int, str, lis
     [
         ({}, "order_id: str"),
         ({"batch_size": 5}, "order_id: str"),
+        ({"idempotency_key": "orderId"}, "order_id: str"),
         ({"message_fields": SAMPLE}, "items: list[Item]"),
         ({"message_fields": [SAMPLE, SAMPLE]}, "items: list[Item]"),
         ({"message_fields": {"type": "object", "properties": {"a": {"type": "integer"}}}}, "a: int | None = None"),
@@ -65,6 +67,9 @@ def test_replay_file_with_plain_answers_works(changed: dict[str, Any], module: s
         ({"message_name": ["A"]}, "message_name: \"['A']\" is not a valid class name in PascalCase; try A"),
         ({"message_fields": None}, "message_fields: there is no answer; write one, or leave the question out"),
         ({"message_fields": ""}, "message_fields: there is no field; write name: type, such as order_id: str"),
+        ({"idempotency_key": None}, "idempotency_key: there is no answer; write one, or leave the question out"),
+        ({"idempotency_key": ["orderId"]}, "idempotency_key: ['orderId'] is not text; write all fields in one text, "),
+        ({"idempotency_key": "orderID"}, "idempotency_key: the message has no field `orderID`; did you mean `orderId`"),
         ({"message_fields": ["a: str"]}, "message_fields: a sample must be a JSON object with at least one key, "),
         ({"batch_size": 5.5}, "batch_size: '5.5' is not a valid batch size for a fifo queue; "),
         ({"batch_size": [5]}, "batch_size: '[5]' is not a valid batch size for a fifo queue; "),
@@ -80,7 +85,7 @@ def test_unusable_answer_of_a_replay_file_is_one_line(changed: dict[str, Any], l
     assert first.startswith(line)
 
 
-@pytest.mark.parametrize("question", ["project_slug", "message_fields", "ci"])
+@pytest.mark.parametrize("question", ["project_slug", "message_fields", "idempotency_key", "ci"])
 def test_replay_file_asks_only_what_it_lacks(question: str, tmp_path: Path) -> None:
     answers = {name: value for name, value in ANSWERS.items() if name != question}
     status, first, folders = replayed(answers, tmp_path, stdin="\n")
@@ -93,6 +98,15 @@ def test_replay_file_asks_only_what_it_lacks(question: str, tmp_path: Path) -> N
     [
         ({"batch_size": 5, "project_name": 2026}, None),
         ({"message_fields": SAMPLE}, None),
+        ({"message_fields": SAMPLE, "idempotency_key": "orderId"}, None),
+        (
+            {"idempotency_key": {"a": "1"}},
+            "idempotency_key: {'a': '1'} is not text; write all fields in one text, such as orderId, kind",
+        ),
+        (
+            {"idempotency_key": "orderID"},
+            "idempotency_key: the message has no field `orderID`; did you mean `orderId`?\n    orderID\n    ^^^^^^^",
+        ),
         ({"queue_type": ["fifo"]}, None),  # a list is a choice, and its first entry the default
         ({"project_slug": None}, "project_slug: there is no answer; write one, or leave the question out"),
         ({"batch_size": None}, "batch_size: there is no answer; write one, or leave the question out"),

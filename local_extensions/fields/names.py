@@ -22,6 +22,7 @@ TAKEN_CLASS_NAMES = frozenset(
         "FUNCTION",
         "Iterator",
         "Literal",
+        "Once",
         "Path",
         "ROOT",
         "Reject",

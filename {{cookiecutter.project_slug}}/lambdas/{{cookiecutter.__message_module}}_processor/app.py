@@ -1,12 +1,9 @@
 """The entry point of the Lambda function."""
 
 from shared.{{ cookiecutter.__message_module }} import {{ cookiecutter.message_name }}, handle
-{% if cookiecutter.source == "eventbridge" %}
-from sqs import batch_handler, eventbridge
-
-handler = batch_handler({{ cookiecutter.message_name }}, handle, envelope=eventbridge)
-{% else %}
-from sqs import batch_handler
-
-handler = batch_handler({{ cookiecutter.message_name }}, handle)
+from sqs import batch_handler{{ ", eventbridge" if cookiecutter.source == "eventbridge" }}
+{% if cookiecutter.idempotency_key %}
+from sqs.idempotency import Once
 {% endif %}
+
+handler = {{ cookiecutter | batch_handler }}

@@ -59,17 +59,17 @@ def sources(project: Project) -> dict[str, str]:
 # --- the files ---------------------------------------------------------------------------------
 
 
-def literal_files() -> list[str]:
-    """Return the files of these rooms, without the one that only a project with an idempotency key has."""
+def literal_files(*, idempotent: bool = False) -> list[str]:
+    """Return the files of these rooms. One of them is only in a project with an idempotency key."""
     paths = [path for room in SAME_EVERYWHERE for path in (TEMPLATE / room).rglob("*") if path.is_file()]
     names = [path.relative_to(TEMPLATE).as_posix() for path in paths]
-    return [name for name in names if name != "lambdas/sqs/idempotency.py"]
+    return [name for name in names if idempotent or name != "lambdas/sqs/idempotency.py"]
 
 
-def expected_files(module: str, ci: str) -> list[str]:
+def expected_files(module: str, ci: str, *, idempotent: bool) -> list[str]:
     return sorted(
         [
-            *literal_files(),
+            *literal_files(idempotent=idempotent),
             "lambdas/shared/__init__.py",
             f"lambdas/{module}_processor/__init__.py",
             *([".github/dependabot.yml", ".github/workflows/ci.yml"] if ci == "github" else []),
@@ -98,7 +98,8 @@ def expected_files(module: str, ci: str) -> list[str]:
 
 
 def test_exactly_these_files_are_generated(project: Project) -> None:
-    assert project.files == expected_files(snake_case(name_of(project)), project.answers["ci"])
+    answers, module = project.answers, snake_case(name_of(project))
+    assert project.files == expected_files(module, answers["ci"], idempotent=bool(answers.get("idempotency_key")))
     assert (project.path / ".github").exists() == (project.answers["ci"] == "github")
 
 
@@ -109,13 +110,20 @@ def test_owner_has_few_files_and_lines(bake: Bake) -> None:
 
 
 def test_rooms_that_are_the_same_everywhere_are_copied_literally(bake: Bake) -> None:
-    for name in literal_files():
-        assert (TEMPLATE / name).read_bytes() == (bake().path / name).read_bytes()
+    project = bake(idempotency_key="orderId")
+    for name in literal_files(idempotent=True):
+        assert (TEMPLATE / name).read_bytes() == (project.path / name).read_bytes()
 
 
-def test_entry_point_has_six_lines(project: Project) -> None:
-    (app,) = (text for name, text in sources(project).items() if name.endswith("_processor/app.py"))
+def test_entry_point_has_six_lines(bake: Bake) -> None:
+    (app,) = (text for name, text in sources(bake()).items() if name.endswith("_processor/app.py"))
     assert app.count("\n") == 6
+
+
+def test_project_without_a_key_has_nothing_of_idempotency(bake: Bake) -> None:
+    for name, text in sources(bake()).items():
+        if "tools/" not in name and "lambdas/sqs/" not in name:
+            assert not re.search("idempotency|dynamodb|duplicates|Once\\(", text, re.IGNORECASE), name
 
 
 def test_every_file_is_what_it_claims_to_be(project: Project) -> None:

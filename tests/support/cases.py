@@ -85,15 +85,30 @@ SCHEMA = """{
 """
 
 TYPED: dict[str, dict[str, str]] = {
-    "an order on a FIFO queue": {"message_name": "OrderPlaced", "message_fields": ORDER, "queue_type": "fifo"},
-    "telemetry": {"message_name": "TelemetryReading", "message_fields": TELEMETRY, "batch_size": "10000"},
+    "an order on a FIFO queue": {
+        "message_name": "OrderPlaced",
+        "message_fields": ORDER,
+        "idempotency_key": "orderId",
+        "queue_type": "fifo",
+    },
+    "telemetry": {
+        "message_name": "TelemetryReading",
+        "message_fields": TELEMETRY,
+        "idempotency_key": "device_id, at",
+        "batch_size": "10000",
+    },
     "a payment": {"project_name": "Payments", "message_name": "PaymentReceived", "message_fields": PAYMENT},
     "200 fields": {"message_fields": MANY},
     "a pasted sample": {"message_name": "OrderShipped", "message_fields": SAMPLE},
     "kinds of messages on a FIFO queue": {"message_name": "OrderEvent", "message_fields": KINDS, "queue_type": "fifo"},
-    "kinds in an envelope": {"message_name": "Envelope", "message_fields": ENVELOPE},
+    "kinds in an envelope": {
+        "message_name": "Envelope",
+        "message_fields": ENVELOPE,
+        "idempotency_key": 'id, "detail-type", detail.version',
+        "source": "sns",
+    },
     "a pasted schema": {"message_name": "OrderPlaced", "message_fields": SCHEMA},
-    "a window": {"batch_size": "11"},
+    "a window": {"idempotency_key": "orderId", "source": "eventbridge", "batch_size": "11"},
     "odd project name": {"project_name": """Zoë's "café": #1 🚀 {x} \\ 100% & <b>*it*</b> _a_ [b](c) `d` #"""},
     "longest project name": {"project_name": "x" * 256},
     "longest names": {

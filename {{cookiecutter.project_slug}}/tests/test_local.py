@@ -26,6 +26,17 @@ def test_good_messages_leave_the_queue(stack: RunningStack) -> None:
     assert stack.dead_letters() == []
 
 
+{% if cookiecutter.idempotency_key %}
+def test_message_sent_twice_is_handled_once(stack: RunningStack) -> None:
+    body = examples(ROOT / "contract" / "{{ cookiecutter.__message_module }}.json")[0]
+    handled = stack.counted("succeeded")
+    for _ in range(2):
+        stack.send(body)
+    stack.wait_until(lambda: stack.is_empty() and stack.counted("duplicates") > 0)
+    assert stack.counted("succeeded") - handled <= 1
+
+
+{% endif %}
 def test_broken_message_becomes_a_dead_letter(stack: RunningStack) -> None:
     stack.send("broken")
     stack.wait_until(stack.dead_letters)

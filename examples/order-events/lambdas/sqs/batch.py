@@ -7,16 +7,18 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 import inspect
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NamedTuple, Protocol, TypedDict
 
 from shared.delivery import Event, Reject, RetryLater
 from sqs.backoff import Backoff
+from sqs.claims import AlreadyDone, InProgress, NotClaimed, Once
 from sqs.deliveries import delivery_of
-from sqs.log import Cause, log_failure, log_summary
+from sqs.log import Cause, log_duplicate, log_failure, log_forgotten, log_summary
 from sqs.parsing import parse_error
-from sqs.queue import SECONDS_TO_ANSWER, Calls, Queue
+from sqs.queue import SECONDS_TO_ANSWER, Calls, OutOfTime, Queue, in_time
 from sqs.records import Record, from_fifo_queue, message_group, receive_count, records_of
 
 # A message is only started while more than this is left of the function's timeout: enough for one
@@ -49,6 +51,7 @@ class Settings:
     handle: Callable[..., Any]
     takes_delivery: bool
     event_of: Callable[[str], Event] | None
+    once: Once | None
     queue: Queue
     backoff: Backoff
     retry_unparsable: bool
@@ -92,7 +95,9 @@ class Batch:
         self.deadline = monotonic() + _seconds_left(context)  # on the clock of time.monotonic()
         self.stop_at = self.deadline - settings.reserve_seconds
         self.calls = Calls(settings.queue, self.deadline - SECONDS_TO_ANSWER)
+        self.claims = settings.once.claims(self.deadline) if settings.once else None
         self.done: list[Record] = []  # handled or rejected, and not deleted yet
+        self.duplicates = 0  # of messages that were handled before
         self.failures: list[Failure] = []  # whose fate is not settled yet
         self.returned: list[tuple[Record, Cause]] = []
         self.rejected: list[tuple[Record, Cause]] = []
@@ -156,6 +161,34 @@ class Batch:
     def is_last_receive(self, record: Record) -> bool:
         return self.settings.queue.is_last(receive_count(record))
 
+    # --- claims, so that each message is handled once ------------------------------------------
+
+    def claim(self, record: Record, message: Any) -> None:
+        """Claim a message that is to be handled.
+
+        Raises AlreadyDone, InProgress, NotClaimed or OutOfTime, which `fail` knows, or what the key
+        function raises.
+        """
+        if claims := self.claims:
+            in_time(lambda: claims.claim(record, message), self.calls.stop_at)
+            if monotonic() >= self.stop_at:
+                raise OutOfTime
+
+    def complete(self, record: Record, *, rejected: bool = False) -> None:
+        """Remember that a message is done. If that fails, it is done all the same."""
+        if not (claims := self.claims):
+            return
+        try:
+            in_time(lambda: claims.complete(record, rejected=rejected), self.calls.stop_at)
+        except Exception as error:
+            log_forgotten(record, error)
+
+    def release(self, record: Record) -> None:
+        """Give up the claim of a message that is to be retried. If that fails, it ends later."""
+        if claims := self.claims:
+            with suppress(Exception):
+                in_time(lambda: claims.release(record), self.calls.stop_at)
+
     # --- what became of a message --------------------------------------------------------------
 
     def arguments(self, record: Record, message: Any) -> tuple[Any, ...]:
@@ -182,6 +215,16 @@ class Batch:
         if must_stop(error):
             log_failure(record, cause, error, "it ends the process")
             raise error
+        if isinstance(error, AlreadyDone):
+            log_duplicate(record)
+            self.duplicates += 1
+            self.done.append(record)
+            return
+        if isinstance(error, OutOfTime):
+            self.give_back(record, "outOfTime")
+            return
+        if isinstance(error, InProgress):
+            cause = "inProgress"
         if cause == "failedToParse":
             error = parse_error(record, error, in_event=self.settings.event_of is not None)
         count, settings = receive_count(record), self.settings
@@ -192,8 +235,8 @@ class Batch:
             wait = None
         elif isinstance(error, RetryLater):
             wait = error.seconds
-        asked = isinstance(error, RetryLater) and wait is not None
-        log_failure(record, cause, error, self._fate(wait), asked=asked)
+        harmless = isinstance(error, RetryLater | NotClaimed) and wait is not None
+        log_failure(record, cause, error, self._fate(wait), harmless=harmless)
         self.failures.append(Failure(record, cause, error, wait))
         if self.is_fifo:
             self._fail_group(record, cause, is_last)
@@ -216,22 +259,36 @@ class Batch:
             return
         arrived = self._send([failure for failure in failures if failure.wait is None])
         waits: list[tuple[Record, float]] = []
+        kept, released = list[Record](), list[Record]()  # claims
         for failure in failures:
             record, wait = failure.record, failure.wait
             if wait is None and record["messageId"] in arrived:
                 self.rejected.append((record, failure.cause))
                 self.done.append(record)
+                # Sent back, it must be handled, so it must be known for a dead letter then.
+                known = arrived[record["messageId"]]
+                (kept if isinstance(failure.error, Reject) and known else released).append(record)
                 continue
             self.returned.append((record, failure.cause))
+            released.append(record)
             if wait is None:  # it could not be sent
                 wait = self.settings.backoff.seconds(receive_count(record), fifo=self.is_fifo)
             if record["messageId"] not in self.hidden or isinstance(failure.error, RetryLater):
                 waits.append((record, wait))
+        if self.claims:  # before a message can be delivered again
+            self._end_claims(kept, released)
         self.calls.hide(waits)
 
-    def _send(self, failures: list[Failure]) -> set[str]:
-        """Send dead letters, and return the ids of those that have arrived."""
-        from sqs.dead_letters import entry_of  # not needed until something fails
+    def _end_claims(self, kept: list[Record], released: list[Record]) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # not needed until something fails
+
+        with ThreadPoolExecutor(10) as threads:
+            threads.map(self.release, released)
+            threads.map(lambda record: self.complete(record, rejected=True), kept)
+
+    def _send(self, failures: list[Failure]) -> dict[str, bool]:
+        """Send dead letters. Return by id, for those that have arrived, if they look like one."""
+        from sqs.dead_letters import entry_of, is_dead_letter  # not needed until something fails
 
         entries, ids = list[dict[str, Any]](), list[str]()
         for failure in failures:
@@ -240,7 +297,8 @@ class Batch:
                 ids.append(failure.record["messageId"])
             except Exception:  # the record is malformed, so SQS must move it
                 continue
-        return {ids[place] for place in self.calls.send_dead_letters(entries)} if entries else set()
+        arrived = self.calls.send_dead_letters(entries) if entries else set[int]()
+        return {ids[n]: is_dead_letter(entries[n].get("MessageAttributes")) for n in arrived}
 
     def response(self) -> BatchResponse:
         """Settle what has failed, log the counts, and name each message that goes back once."""
@@ -248,8 +306,10 @@ class Batch:
         # A message group waits for its failed message alone, not for the visibility timeout too.
         self.calls.hide([(record, 0) for record, cause in self.returned if cause == "heldBack"])
         causes = [cause for _, cause in [*self.returned, *self.rejected]]
-        retried = sum(cause in {"failedToParse", "failedToHandle"} for _, cause in self.returned)
-        log_summary(len(self.records), causes, retried, len(self.rejected))
+        untried = {"heldBack", "outOfTime"}
+        retried = sum(cause not in untried for _, cause in self.returned)
+        duplicates = self.duplicates if self.settings.once else None
+        log_summary(len(self.records), causes, retried, len(self.rejected), duplicates)
         ids = dict.fromkeys([record["messageId"] for record, _ in self.returned])
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in ids]}
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from time import monotonic
+from typing import Any
 
 from sqs.batch import Batch, check_result
 from sqs.deliveries import current
@@ -20,6 +23,9 @@ MOST_AT_ONCE = 100
 # One event loop serves all invocations, because a client that `handle` keeps open between them
 # belongs to the loop it was made in.
 _runner = asyncio.Runner()
+
+# For calls that wait for the network. A thread is only started when it is needed.
+_threads = ThreadPoolExecutor(16)  # MOST_CALLS in sqs.idempotency
 
 
 def process_concurrently(batch: Batch) -> None:
@@ -125,16 +131,28 @@ class _Run:
         except BaseException as error:
             batch.fail(record, "failedToParse", error)
             return
-        if self.alone:
-            batch.expect_the_end(record)
         current.set(record)
         try:
+            if batch.claims:
+                await _in_thread(batch.claim, record, message)
+            if self.alone:
+                batch.expect_the_end(record)
             check_result(await batch.settings.handle(*batch.arguments(record, message)))
-            batch.done.append(record)
         except BaseException as error:
             if self.ended:  # it was cancelled, which is not a failure of the message
                 raise asyncio.CancelledError from error
             batch.fail(record, "failedToHandle", error)
+            return
+        batch.done.append(record)
+        if batch.claims:
+            with suppress(asyncio.CancelledError):  # the message is done, whatever happens now
+                await _in_thread(batch.complete, record)
+
+
+def _in_thread(call: Callable[..., None], *arguments: Any) -> asyncio.Future[None]:
+    """Make a call that waits for the network, without keeping the event loop waiting."""
+    run = partial(copy_context().run, call, *arguments)
+    return asyncio.get_running_loop().run_in_executor(_threads, run)
 
 
 def _lanes(records: list[Record], is_fifo: bool) -> Iterable[list[int]]:

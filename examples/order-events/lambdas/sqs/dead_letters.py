@@ -10,6 +10,9 @@ from sqs.records import Record, message_group, receive_count
 LARGEST_MESSAGE = 1_048_576
 MOST_ATTRIBUTES = 10
 
+# The attribute with the id that a message had before it became a dead letter.
+ORIGINAL_ID = "originalMessageId"
+
 # What SQS does not accept in a text: control characters and halves of surrogate pairs.
 _REFUSED = {code: "?" for code in (*range(32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF)}
 _REFUSED = {code: text for code, text in _REFUSED.items() if chr(code) not in "\t\n\r"}
@@ -24,11 +27,11 @@ def entry_of(record: Record, error: BaseException, *, fifo: bool) -> dict[str, A
     attributes = {
         name: _sent(each) for name, each in (record.get("messageAttributes") or {}).items()
     }
-    original_id = attributes.pop("originalMessageId", None) or _text(record["messageId"])
+    original_id = attributes.pop(ORIGINAL_ID, None) or _text(record["messageId"])
     reason = {
         "errorMessage": _text(text_of(error).translate(_REFUSED) or type_name(error)),
         "errorType": _text(type_name(error)),
-        "originalMessageId": original_id,
+        ORIGINAL_ID: original_id,
         "receiveCount": {"DataType": "Number", "StringValue": str(receive_count(record))},
     }
     for name in reason:
@@ -44,6 +47,11 @@ def entry_of(record: Record, error: BaseException, *, fifo: bool) -> dict[str, A
         entry["MessageGroupId"] = message_group(record)
         entry["MessageDeduplicationId"] = record["messageId"]
     return entry
+
+
+def is_dead_letter(attributes: dict[str, Any] | None) -> bool:
+    """Tell by the attributes of a message whether it is or was a dead letter."""
+    return ORIGINAL_ID in (attributes or {})
 
 
 def size_of(entry: dict[str, Any]) -> int:

@@ -12,6 +12,7 @@ from shared.delivery import Delivery, Event
 from sqs import log
 from sqs.backoff import Backoff
 from sqs.batch import RESERVE_SECONDS, Batch, BatchResponse, Context, Settings
+from sqs.claims import Once
 from sqs.deliveries import add_message_fields, takes_delivery
 from sqs.in_order import process_in_order
 from sqs.queue import queue_of_environment
@@ -19,6 +20,15 @@ from sqs.queue import queue_of_environment
 MessageT = TypeVar("MessageT")
 
 Result = None | Coroutine[Any, Any, None]
+
+
+Handle = Callable[[MessageT], Result] | Callable[[MessageT, Delivery], Result]
+
+
+class OnceHandle(Once, Protocol[MessageT]):
+    """A `handle` that is called once for each key of a message: sqs.idempotency.Once."""
+
+    handle: Handle[MessageT]
 
 
 class Envelope(Protocol):
@@ -55,7 +65,7 @@ class BatchHandler(Generic[MessageT]):
 
 def batch_handler(
     message_type: type[MessageT] | UnionType,
-    handle: Callable[[MessageT], Result] | Callable[[MessageT, Delivery], Result],
+    handle: Handle[MessageT] | OnceHandle[MessageT],
     *,
     backoff: Backoff | None = None,
     envelope: Envelope | None = None,
@@ -67,13 +77,16 @@ def batch_handler(
     message_type: a type that msgspec can decode from JSON, or a union of such types.
     handle: a `def` gets the messages in order. An `async def` gets them at the same time, except
     that messages of the same group in a FIFO queue follow each other. With a second parameter, it
-    also gets the Delivery.
+    also gets the Delivery. In an sqs.idempotency.Once, it is called once for each key.
     backoff: how long a message that failed waits before it is retried.
     envelope: what the message is wrapped in, such as the module sqs.eventbridge.
     retry_unparsable: retry a body that cannot be parsed like any other failure.
     reserve_seconds: how long before the function's timeout no message is started any more.
     """
     process = process_in_order
+    once: Once | None = None
+    if not callable(handle):
+        once, handle = handle, handle.handle
     if inspect.iscoroutinefunction(handle):
         # Imported here so that synchronous handlers start faster.
         from sqs.concurrently import process_concurrently as process
@@ -88,6 +101,7 @@ def batch_handler(
         handle=handle,
         takes_delivery=takes_delivery(handle),
         event_of=envelope.event_of if envelope else None,
+        once=once,
         queue=queue_of_environment(),
         backoff=backoff or Backoff(),
         retry_unparsable=retry_unparsable,

@@ -11,7 +11,7 @@ from sqs.records import message_group
 def process_in_order(batch: Batch) -> None:
     """Handle every message until the time runs out."""
     settings, stop_at, failed_groups = batch.settings, batch.stop_at, batch.failed_groups
-    decode, handle = settings.decode, settings.handle
+    decode, handle, claims = settings.decode, settings.handle, batch.claims
     first, suspects = batch.suspects_last()
     records = iter([*first, *suspects] if suspects else first)
     for place, record in enumerate(records, -len(first)):  # from 0 on, the suspects
@@ -29,10 +29,12 @@ def process_in_order(batch: Batch) -> None:
         except BaseException as error:
             batch.fail(record, "failedToParse", error)
             continue
-        if place >= 0:
-            batch.expect_the_end(record)
         current.set(record)
         try:
+            if claims:
+                batch.claim(record, message)
+            if place >= 0:
+                batch.expect_the_end(record)
             # In a context of its own, a message cannot change context variables for the next one.
             if settings.takes_delivery:
                 result = copy_context().run(handle, *batch.arguments(record, message))
@@ -44,4 +46,6 @@ def process_in_order(batch: Batch) -> None:
             batch.fail(record, "failedToHandle", error)
         else:
             batch.done.append(record)
+            if claims:
+                batch.complete(record)
     current.set(None)

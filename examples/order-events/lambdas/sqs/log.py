@@ -11,7 +11,7 @@ from sqs.records import Record, receive_count
 logger = logging.getLogger("sqs")
 
 # Why a message did not succeed.
-Cause = Literal["failedToParse", "failedToHandle", "heldBack", "outOfTime"]
+Cause = Literal["failedToParse", "failedToHandle", "heldBack", "outOfTime", "inProgress"]
 
 # The longest text of an error that is logged, in characters.
 LONGEST_TEXT = 1000
@@ -25,14 +25,14 @@ def enable() -> None:
 
 
 def log_failure(
-    record: Record, cause: Cause, error: BaseException, fate: str, *, asked: bool = False
+    record: Record, cause: Cause, error: BaseException, fate: str, *, harmless: bool = False
 ) -> None:
     """Write one line that says which message failed, why, and what becomes of it.
 
-    asked: `handle` wants to have the message again later, which is no error.
+    harmless: nothing is wrong with the message, which is only to be handled later.
     """
     enable()
-    level = logging.WARNING if asked else logging.ERROR
+    level = logging.WARNING if harmless else logging.ERROR
     if not logger.isEnabledFor(level):
         return
     message_id, count = record["messageId"], receive_count(record)
@@ -48,28 +48,54 @@ def log_failure(
         count,
         reason,
         fate,
-        exc_info=None if asked else (type(error), shown, error.__traceback__),
+        exc_info=None if harmless else (type(error), shown, error.__traceback__),
         extra={"messageId": message_id, "receiveCount": count, "cause": cause},
     )
 
 
-def log_summary(received: int, causes: Iterable[Cause], retried: int, rejected: int) -> None:
+def log_duplicate(record: Record) -> None:
+    """Write one line about a message that is done, because another one with its key is."""
+    fields = {"messageId": record["messageId"], "receiveCount": receive_count(record)}
+    fields["cause"] = "duplicate"
+    logger.info("Message %s is a duplicate: its key is done", record["messageId"], extra=fields)
+
+
+def log_forgotten(record: Record, error: BaseException) -> None:
+    """Write one line about a message that is done, although its key is not remembered."""
+    logger.warning(
+        "Message %s is done, but a duplicate of it would be handled too: %s: %s",
+        record["messageId"],
+        type_name(error),
+        text_of(error),
+        extra={"messageId": record["messageId"], "receiveCount": receive_count(record)},
+    )
+
+
+def log_summary(
+    received: int, causes: Iterable[Cause], retried: int, rejected: int, duplicates: int | None
+) -> None:
     """Write one line with the counts of a batch.
 
     causes: of the messages that did not succeed. retried: how many of those that failed go back to
-    the queue. rejected: how many were sent to the dead-letter queue.
+    the queue. rejected: how many were sent to the dead-letter queue. duplicates: how many were done
+    before; None if nobody knows.
     """
     enable()
     if not logger.isEnabledFor(logging.WARNING):
         return
     found = Counter(causes)
-    succeeded = received - found.total()
+    succeeded = received - found.total() - (duplicates or 0)
     counts = {"received": received, "succeeded": succeeded}
     counts |= {cause: found[cause] for cause in get_args(Cause)}
     counts |= {"retried": retried, "rejected": rejected}
+    if duplicates is None:
+        del counts["inProgress"]
+    else:
+        counts["duplicates"] = duplicates
     if found["outOfTime"]:
         logger.warning("No time was left for %d of %d messages", found["outOfTime"], received)
-    logger.info("%d of %d messages succeeded", succeeded, received, extra=counts)
+    known = f"; duplicates: {duplicates}" if duplicates else ""
+    logger.info("%d of %d messages succeeded%s", succeeded, received, known, extra=counts)
 
 
 def type_name(error: BaseException) -> str:

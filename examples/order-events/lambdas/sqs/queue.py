@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from sqs.log import logger, text_of
 from sqs.records import Record
@@ -19,7 +19,13 @@ from sqs.records import Record
 # So long before the timeout, the function no longer waits for a call.
 SECONDS_TO_ANSWER = 0.5
 
+ResultT = TypeVar("ResultT")
+
 _clients: list[Any] = []
+
+
+class OutOfTime(TimeoutError):
+    """No time is left in this invocation."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,9 @@ class Calls:
         if self.failed or None in parameters.values():
             return {}
         try:
-            response = self._in_time(lambda: getattr(client(), name)(**parameters))
+            response: dict[str, Any] = in_time(
+                lambda: getattr(client(), name)(**parameters), self.stop_at
+            )
         except Exception as error:
             self._warn(name, text_of(error))
             return {}
@@ -92,44 +100,48 @@ class Calls:
             self._warn(name, f"{failure.get('Code')}: {failure.get('Message')}", fatal=False)
         return response
 
-    def _in_time(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return the result of a call. Raises TimeoutError if no time is left to wait for it."""
-        outcome: list[dict[str, Any] | BaseException] = []
-
-        def run() -> None:
-            try:
-                outcome.append(call())
-            except BaseException as error:
-                outcome.append(error)
-
-        seconds = self.stop_at - monotonic()
-        if seconds > 0:
-            thread = threading.Thread(target=run, daemon=True)
-            thread.start()
-            thread.join(min(seconds, threading.TIMEOUT_MAX))
-        if not outcome:
-            raise TimeoutError("no time was left")
-        if isinstance(outcome[0], BaseException):
-            raise outcome[0]
-        return outcome[0]
-
     def _warn(self, name: str, reason: str, fatal: bool = True) -> None:
         if not self.failed:
             logger.warning("%s failed, so the queue's own settings apply: %s", name, reason)
         self.failed |= fatal
 
 
+def in_time(call: Callable[[], ResultT], stop_at: float) -> ResultT:
+    """Return the result of a call. Raises OutOfTime if no time is left to wait for it."""
+    results, errors = list[ResultT](), list[BaseException]()
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:
+            errors.append(error)
+
+    seconds = stop_at - monotonic()
+    if seconds > 0:
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(min(seconds, threading.TIMEOUT_MAX))
+    if errors:
+        raise errors[0]
+    if not results:
+        raise OutOfTime("no time was left")
+    return results[0]
+
+
 def client() -> Any:
     """Return the SQS client. It is made when it is needed, because importing boto3 takes long."""
     if not _clients:
-        import boto3
-        from botocore.config import Config
-
-        logging.getLogger("botocore").setLevel(logging.WARNING)  # it logs where it found the keys
-        # In a network without a way to SQS, a call would otherwise hang for minutes.
-        patience = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
-        _clients.append(boto3.client("sqs", config=patience))
+        _clients.append(new_client("sqs", connect_timeout=2, read_timeout=5))
     return _clients[0]
+
+
+def new_client(service: Literal["sqs", "dynamodb"], **settings: Any) -> Any:
+    """Make a client that gives up soon. In a network without a way to AWS, it would hang."""
+    import boto3
+    from botocore.config import Config
+
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it logs where it found the keys
+    return boto3.client(service, config=Config(retries={"total_max_attempts": 2}, **settings))
 
 
 def _tens(records: Iterable[Record]) -> Iterator[list[dict[str, Any]]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from sqskit.aws import Aws, EmbeddedAws
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
-from sqskit.poller import Poller
+from sqskit.poller import Batch, Poller
+from sqskit.screen import LOGGER
 from sqskit.send import send
 
 SECONDS_TO_WAIT = 20
@@ -17,9 +18,10 @@ SECONDS_TO_WAIT = 20
 class RunningStack:
     """One function of a stack, and its queues."""
 
-    def __init__(self, aws: Aws, mapping: EventSourceMapping) -> None:
+    def __init__(self, aws: Aws, mapping: EventSourceMapping, batches: list[Batch]) -> None:
         self.aws = aws
         self.queue = mapping.queue
+        self.batches = batches
 
     def send(self, body: str) -> None:
         """Send a message to the function's queue."""
@@ -35,6 +37,11 @@ class RunningStack:
             QueueUrl=self.queue.dead_letter_url, MaxNumberOfMessages=10, VisibilityTimeout=0
         )
         return [message["Body"] for message in received.get("Messages", [])]
+
+    def counted(self, field: str) -> int:
+        """Return how many messages lambdas/sqs has counted in a field of its log, so far."""
+        lines = [line for batch in self.batches for line in batch.invocation.log]
+        return sum(line[field] for line in lines if field in line and line.get("logger") == LOGGER)
 
     def wait_until(self, condition: Callable[[], object]) -> None:
         """Wait until a condition is true. Raises TimeoutError after 20 seconds."""
@@ -66,10 +73,11 @@ def running(
         ]
         if not found:
             raise UserError(f"the template has no function {function} with an SQS event")
-        poller = Poller(aws, found[0], report=lambda batch: None, retry_after=0)
+        batches: list[Batch] = []
+        poller = Poller(aws, found[0], batches.append, retry_after=0)
         try:
             poller.prepare()
             poller.start()
-            yield RunningStack(aws, found[0])
+            yield RunningStack(aws, found[0], batches)
         finally:
             poller.stop()

@@ -38,7 +38,7 @@ def note(what, number):
 
 def handle(number: int) -> None:
     note("begun", number)
-    time.sleep(0.002)
+    time.sleep(0.02)
     note("ended", number)
 
 handler = batch_handler(int, Once(handle, key=lambda number: number), backoff=Backoff(first=1, factor=1))

@@ -82,7 +82,7 @@ class Once(Generic[MessageT]):
 
     def id_of(self, message: MessageT) -> str | None:
         """Return the id of a message in the table; None if it has no key."""
-        key = msgspec.to_builtins(self.key(message))
+        key = msgspec.to_builtins(self.key(message), order="deterministic")
         if key is None or (isinstance(key, list | tuple) and all(each is None for each in key)):
             return None
         # MD5 of this very text is what Powertools takes for a field, or a list of several.
@@ -112,8 +112,8 @@ class Claims:
             free += " OR attribute_exists(rejected)"
         item = {"status": {"S": "INPROGRESS"}, "in_progress_expiration": _ms(self.until)}
         try:
-            self.once.client.put_item(
-                TableName=self.once.table,
+            self._call(
+                "put_item",
                 Item={"id": {"S": id_}, "expiration": self._expiration(), **item},
                 ConditionExpression=free,
                 ExpressionAttributeNames={"#status": "status"},
@@ -127,8 +127,6 @@ class Claims:
         except self.once.client.exceptions.ConditionalCheckFailedException as error:
             other = error.response.get("Item", {})
         except Exception as error:
-            if not hasattr(error, "response"):  # DynamoDB does not answer
-                self.broken = error
             raise NotClaimed(error) from error
         else:
             self.ids[record["messageId"]] = id_
@@ -149,8 +147,8 @@ class Claims:
         if rejected:
             change += ", rejected = :rejected"
             values[":rejected"] = {"BOOL": True}
-        self.once.client.update_item(
-            TableName=self.once.table,
+        self._call(
+            "update_item",
             Key={"id": {"S": id_}},
             UpdateExpression=change,
             ExpressionAttributeNames={"#status": "status"},
@@ -160,10 +158,10 @@ class Claims:
     def release(self, record: Record) -> None:
         """Give up the claim of a message that is to be handled again."""
         id_ = self.ids.pop(record["messageId"], None)
-        if id_ is None:
+        if id_ is None or self.broken:
             return
-        self.once.client.delete_item(
-            TableName=self.once.table,
+        self._call(
+            "delete_item",
             Key={"id": {"S": id_}},
             # A call that is late must not delete the record of another invocation.
             ConditionExpression="#status = :inprogress AND in_progress_expiration = :until",
@@ -173,6 +171,14 @@ class Claims:
                 ":until": _ms(self.until),
             },
         )
+
+    def _call(self, name: str, **parameters: Any) -> None:
+        try:
+            getattr(self.once.client, name)(TableName=self.once.table, **parameters)
+        except Exception as error:
+            if not getattr(error, "response", None):  # DynamoDB does not answer
+                self.broken = error
+            raise
 
     def _expiration(self) -> dict[str, str]:
         return {"N": str(int(time()) + self.once.days * 86400)}

@@ -2,6 +2,7 @@
 
 import asyncio
 import selectors
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import sqs.batch
 import sqs.concurrently
+import sqs.idempotency
 import sqs.in_order
 import sqs.queue
 
@@ -20,6 +22,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+    def time(self) -> float:
+        """Take the place of time.time()."""
+        return 1_800_000_000 + self.now
 
 
 class ClockedContext:
@@ -41,8 +47,9 @@ def clocked() -> Iterator[Clock]:
         pytest.MonkeyPatch.context() as patch,
         asyncio.Runner(loop_factory=lambda: _leaping_loop(clock)) as runner,
     ):
-        for module in (sqs.batch, sqs.in_order, sqs.concurrently, sqs.queue):
+        for module in (sqs.batch, sqs.in_order, sqs.concurrently, sqs.queue, sqs.idempotency):
             patch.setattr(module, "monotonic", clock)
+        patch.setattr(sqs.idempotency, "time", clock.time)
         patch.setattr(sqs.concurrently, "_runner", runner)
         yield clock
 
@@ -63,3 +70,13 @@ def _leaping_loop(clock: Clock) -> asyncio.AbstractEventLoop:
     loop = asyncio.SelectorEventLoop(_LeapingSelector(clock))
     loop.time = clock  # type: ignore[method-assign]
     return loop
+
+
+class RealContext:
+    """The context of an invocation that ends after some seconds, by the real clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self.end = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round(1000 * (self.end - time.monotonic()))

@@ -45,7 +45,7 @@ def clocked() -> Iterator[Clock]:
     clock = Clock()
     with (
         pytest.MonkeyPatch.context() as patch,
-        asyncio.Runner(loop_factory=lambda: _leaping_loop(clock)) as runner,
+        asyncio.Runner(loop_factory=lambda: leaping_loop(clock)) as runner,
     ):
         for module in (sqs.batch, sqs.in_order, sqs.concurrently, sqs.queue, sqs.idempotency):
             patch.setattr(module, "monotonic", clock)
@@ -66,7 +66,8 @@ class _LeapingSelector(selectors.DefaultSelector):
         return super().select(0)
 
 
-def _leaping_loop(clock: Clock) -> asyncio.AbstractEventLoop:
+def leaping_loop(clock: Clock) -> asyncio.AbstractEventLoop:
+    """Return an event loop that moves a clock on instead of waiting."""
     loop = asyncio.SelectorEventLoop(_LeapingSelector(clock))
     loop.time = clock  # type: ignore[method-assign]
     return loop

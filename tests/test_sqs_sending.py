@@ -17,7 +17,7 @@ import msgspec
 import pytest
 import sqs.queue
 import sqs.sending
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.sqs.models import sqs_backends
@@ -319,20 +319,21 @@ def test_missing_queue_ends_it_soon(endpoint: str, use: Use) -> None:
     assert len(client.calls) <= MOST_REFUSALS + 1
 
 
-def test_queue_out_of_reach_ends_it_at_once(use: Use, pauses: list[float]) -> None:
+@pytest.mark.parametrize("fault", [EndpointConnectionError, ReadTimeoutError])
+def test_queue_out_of_reach_ends_it_at_once(use: Use, pauses: list[float], fault: Any) -> None:
+    error_of_call = fault(endpoint_url=STANDARD)
+
     class OutOfReach(Client):
         def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:
             if len(self.calls) == 2:
                 self.calls.append(Entries)
-                raise EndpointConnectionError(endpoint_url=QueueUrl)
+                raise error_of_call
             return super().send_message_batch(QueueUrl, Entries)
 
     client = use(OutOfReach())
     error = not_sent(STANDARD, [Order(n) for n in range(1000)])
     assert [message.order_id for message, _ in error.failures] == list(range(20, 1000))
-    assert {reason for _, reason in error.failures} == {
-        'EndpointConnectionError: Could not connect to the endpoint URL: "https://queue"'
-    }
+    assert {reason for _, reason in error.failures} == {f"{fault.__name__}: {error_of_call}"}
     assert len(client.calls) == 3
     assert not pauses
 

@@ -40,6 +40,9 @@ FREE = (
     " AND attribute_exists(in_progress_expiration) AND in_progress_expiration < :now_ms)"
 )
 
+# A call that is late must not change the record of another invocation.
+OURS = "#status = :inprogress AND in_progress_expiration = :until"
+
 
 class Once(Generic[MessageT]):
     """A `handle` that is called once for each key, unless the process ends during the call.
@@ -144,15 +147,18 @@ class Claims:
         change = "SET #status = :completed, expiration = :expiration"
         values: dict[str, Any] = {":completed": {"S": "COMPLETED"}}
         values[":expiration"] = self._expiration()
-        if rejected:
+        condition = {}
+        if rejected:  # a message that was handled is done, whatever another invocation does
             change += ", rejected = :rejected"
-            values[":rejected"] = {"BOOL": True}
+            values |= {":rejected": {"BOOL": True}, **self._ours()}
+            condition = {"ConditionExpression": OURS}
         self._call(
             "update_item",
             Key={"id": {"S": id_}},
             UpdateExpression=change,
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues=values,
+            **condition,
         )
 
     def release(self, record: Record) -> None:
@@ -163,14 +169,13 @@ class Claims:
         self._call(
             "delete_item",
             Key={"id": {"S": id_}},
-            # A call that is late must not delete the record of another invocation.
-            ConditionExpression="#status = :inprogress AND in_progress_expiration = :until",
+            ConditionExpression=OURS,
             ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={
-                ":inprogress": {"S": "INPROGRESS"},
-                ":until": _ms(self.until),
-            },
+            ExpressionAttributeValues=self._ours(),
         )
+
+    def _ours(self) -> dict[str, Any]:
+        return {":inprogress": {"S": "INPROGRESS"}, ":until": _ms(self.until)}
 
     def _call(self, name: str, **parameters: Any) -> None:
         try:

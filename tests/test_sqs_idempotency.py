@@ -130,6 +130,17 @@ def counts(caplog: Log) -> dict[str, Any]:
 COUNTS = ("received", "succeeded", "failedToHandle", "inProgress", "retried", "rejected", "duplicates")
 
 
+def set_status(table: Any, value: str) -> None:
+    """Change the status of the only key, as another process would."""
+    table.update_item(
+        TableName=TABLE,
+        Key={"id": items(table)[0]["id"]},
+        UpdateExpression="SET #status = :value",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":value": {"S": value}},
+    )
+
+
 def status(table: Any) -> list[str]:
     return [item["status"]["S"] for item in items(table)]
 
@@ -315,6 +326,17 @@ def test_twin_waits_at_most_until_the_claim_ends(
     assert (vars(line)["cause"], line.levelname, line.exc_info) == ("inProgress", "WARNING", None)
 
 
+def test_claim_of_powertools_without_an_end_is_waited_for(table: Any, clock: Clock, asynchronous: bool) -> None:
+    function = Function(asynchronous)
+    id_ = {"S": function.once.id_of({"id": "a"})}
+    expiration = {"N": str(int(clock.time()) + 3600)}
+    table.put_item(TableName=TABLE, Item={"id": id_, "status": {"S": "INPROGRESS"}, "expiration": expiration})
+    assert function.run("a") == ["id-0"]
+    clock.now += 3601
+    assert function.run("a") == []
+    assert function.handled == ["a"]
+
+
 def test_handler_without_claims_logs_no_counts_of_them(caplog: Log) -> None:
     caplog.set_level(logging.INFO)
     batch_handler(int, lambda number: None)(event(["1"]), None)
@@ -409,13 +431,7 @@ def test_release_leaves_the_claim_of_another_process_alone(table: Any, clock: Cl
 
 def test_release_leaves_a_done_key_alone(table: Any, asynchronous: bool) -> None:
     def act(message: Message) -> None:
-        table.update_item(
-            TableName=TABLE,
-            Key={"id": items(table)[0]["id"]},
-            UpdateExpression="SET #status = :done",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":done": {"S": "COMPLETED"}},
-        )
+        set_status(table, "COMPLETED")
         fails(message)
 
     assert Function(asynchronous, act).run("a") == ["id-0"]
@@ -455,6 +471,21 @@ def test_rejected_message_is_not_handled_again_until_it_is_sent_back(
     queues.send('{"id": "a"}', {"originalMessageId": {"DataType": "String", "StringValue": "old"}})
     assert queues.deliver(function.handler) == []
     assert function.handled == ["a"]  # it was done, not rejected
+
+
+def test_late_rejection_does_not_mark_a_key_that_another_process_has_done(
+    table: Any, queues: Queues, asynchronous: bool
+) -> None:
+    def before(name: str) -> None:
+        if name == COMPLETE:
+            set_status(table, "COMPLETED")
+
+    function = Function(asynchronous, rejects)
+    hook(function.once, before)
+    queues.send('{"id": "a"}')
+    assert queues.deliver(function.handler) == []
+    assert status(table) == ["COMPLETED"]
+    assert "rejected" not in items(table)[0]
 
 
 def test_key_is_kept_only_after_the_dead_letter_has_arrived(table: Any, queues: Queues, asynchronous: bool) -> None:

@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
@@ -46,6 +46,7 @@ class Act(Enum):
     KILL = "kill"
     FAIL = "the call fails; DynamoDB answers"
     CUT = "the call fails; there is no answer"
+    LATE_CALL = "there is no answer, and a call to the table arrives after the process has ended"
     OTHER = "another process gets the messages"
     SECOND = 1
     RESERVE = TIMEOUT - 0.8  # no message is started any more
@@ -120,12 +121,14 @@ class Process:
         self.world = world
         self.deadline = world.clock.now + TIMEOUT
         self.dead = False
+        self.late = False  # whether the call that was cut arrives all the same
         self.exceptions = world.table.exceptions
         handle = self.handle_async if world.asynchronous else self.handle
         with named(self):
             self.once = Once[dict[str, str]](handle, lambda message: message["key"])
         self.handler = batch_handler(dict, self.once)
         self.handling: set[str] = set()  # keys
+        self.took_over_at: dict[str, float] = {}  # when the keys that it has claimed were rejected
 
     @property
     def alive(self) -> bool:
@@ -146,7 +149,8 @@ class Process:
             self.world.run_another()
         elif isinstance(act.value, int | float):
             self.world.clock.now += act.value
-        elif call and act is Act.CUT:
+        elif call and act in {Act.CUT, Act.LATE_CALL}:
+            self.late = act is Act.LATE_CALL
             raise botocore.exceptions.ReadTimeoutError(endpoint_url="https://aws")
         elif call:
             raise botocore.exceptions.ClientError({"Error": {"Code": "Throttled"}}, "PutItem")
@@ -203,9 +207,17 @@ class Process:
         self._call("delete_item", parameters)
 
     def _call(self, name: str, parameters: Any, note: Callable[[], None] = lambda: None) -> None:
-        self.point(call=True)
-        self.world.table.call(name, parameters)
-        note()
+        def arrive() -> None:
+            self.world.table.call(name, parameters)
+            note()
+
+        try:
+            self.point(call=True)
+        except botocore.exceptions.ReadTimeoutError:
+            if self.late:
+                self.world.late_calls.append(arrive)
+            raise
+        arrive()
         self.point(call=True)
 
     def _key(self, item: dict[str, Any]) -> str:
@@ -243,6 +255,7 @@ class World:
         self.acts: Iterator[Act] = iter(())
         self.outcomes: Iterator[Outcome] = iter(())
         self.points = 0
+        self.late_calls: list[Callable[[], None]] = []
         self.violations: list[str] = []
         self.finished: dict[str, list[Finish]] = {}  # by key, like the following
         self.claimed_by: dict[str, Process] = {}
@@ -252,6 +265,13 @@ class World:
     def next_act(self) -> Act:
         self.points += 1
         return next(self.acts, Act.NOTHING)
+
+    def let_calls_arrive(self) -> None:
+        """Let the calls arrive that are late."""
+        calls, self.late_calls = self.late_calls, []
+        for call in calls:
+            with suppress(self.table.exceptions.ConditionalCheckFailedException):
+                call()
 
     def next_outcome(self) -> Outcome:
         return next(self.outcomes, Outcome.DONE)
@@ -350,12 +370,12 @@ class World:
             free_at = finish.process.deadline if finish.remembered_at is None else finish.remembered_at + DAYS_30
             if now < free_at:
                 self.violations.append(f"{key} is handled again")
-        if not sent_back and now < self.rejected_at.get(key, -DAYS_30) + DAYS_30:
+        if not sent_back and now < process.took_over_at.get(key, -DAYS_30) + DAYS_30:
             self.violations.append(f"{key} is handled although it was rejected")
 
     def note_claim(self, process: Process, key: str) -> None:
         self.claimed_by[key] = process
-        self.rejected_at.pop(key, None)
+        process.took_over_at[key] = self.rejected_at.pop(key, -DAYS_30)
 
     def note_done(self, process: Process, key: str, rejected: bool) -> None:
         if rejected:
@@ -374,6 +394,7 @@ class World:
         self.acts, self.outcomes = iter(()), iter(())
         self.clock.now = max([process.deadline for process in self.processes], default=self.clock.now) + 1
         for _ in range(2):
+            self.let_calls_arrive()
             for id_ in list(self.queue):
                 if remaining := self.deliver(id_):
                     self.violations.append(f"{remaining} are stuck")

@@ -414,6 +414,17 @@ def test_key_of_a_message_that_is_retried_is_released(table: Any, asynchronous: 
     assert function.handled == ["a"]
 
 
+def test_key_is_released_before_its_message_can_be_delivered_again(
+    table: Any, asynchronous: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    function = Function(asynchronous, fails)
+    hook(function.once, after=calls.append)
+    monkeypatch.setattr("sqs.queue.Calls.hide", lambda self, waits: calls.append("hide") if waits else None)
+    assert function.run("a") == ["id-0"]
+    assert calls == [CLAIM, RELEASE, "hide"]
+
+
 def test_release_leaves_the_claim_of_another_process_alone(table: Any, clock: Clock, asynchronous: bool) -> None:
     def act(message: Message) -> None:
         # The clock of this process is late, and another one has taken the key over.
@@ -678,7 +689,7 @@ def test_call_that_hangs_is_abandoned_in_time(table: Any, asynchronous: bool, ca
     function = Function(asynchronous, fails if call == RELEASE else lambda message: None)
     end = threading.Event()
     hook(function.once, lambda name: name != call or end.wait(5))
-    context = RealContext(1.4)
+    context = RealContext(1.25)
     try:
         returned = function.run(call, context=context)  # the call may end after this test
     finally:

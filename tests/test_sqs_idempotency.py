@@ -154,7 +154,7 @@ def test_prefix_is_the_name_of_the_lambda_function(table: Any, monkeypatch: pyte
     assert items(table)[0]["id"]["S"].startswith("orders-prod#")
 
 
-@pytest.mark.parametrize("key", [None, (None, None), [None]])
+@pytest.mark.parametrize("key", [None, "", (None, ""), [None], ()])
 def test_message_without_a_key_is_handled_without_a_claim(table: Any, asynchronous: bool, key: object) -> None:
     function = Function(asynchronous, key=lambda message: key)
     assert function.run("a", "a") == []

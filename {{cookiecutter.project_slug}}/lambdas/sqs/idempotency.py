@@ -48,8 +48,8 @@ class Once(Generic[MessageT]):
     """A `handle` that is called once for each key, unless the process ends during the call.
 
     handle: as `batch_handler` takes it.
-    key: returns what tells messages apart, such as an id or a tuple of ids. If it is None, or a
-    tuple of only None, the message is handled without a claim.
+    key: returns what tells messages apart, such as an id or a tuple of ids. If it is empty, that is
+    None, "" or a tuple of these, the message is handled without a claim.
     days: how long a key that is done is remembered.
     prefix: of the ids in the table, by default the name of the Lambda function.
 
@@ -86,7 +86,8 @@ class Once(Generic[MessageT]):
     def id_of(self, message: MessageT) -> str | None:
         """Return the id of a message in the table; None if it has no key."""
         key = msgspec.to_builtins(self.key(message), order="deterministic")
-        if key is None or (isinstance(key, list | tuple) and all(each is None for each in key)):
+        values = key if isinstance(key, list | tuple) else [key]
+        if all(value is None or value == "" for value in values):
             return None
         # MD5 of this very text is what Powertools takes for a field, or a list of several.
         digest = hashlib.md5(json.dumps(key, sort_keys=True).encode(), usedforsecurity=False)

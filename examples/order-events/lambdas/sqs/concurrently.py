@@ -65,7 +65,8 @@ class _Run:
         self.alone = alone
         self.lanes = iter(_lanes(records, batch.is_fifo))
         self.open = dict(enumerate(records))  # the records without an outcome, by their place
-        self.running: set[asyncio.Task[None]] = set()
+        self.handled: set[int] = set()  # the places of those whose key is only to be remembered
+        self.running: set[asyncio.Task[None]] = set()  # the calls of handle
         self.over = asyncio.Event()  # every record has its outcome, or the process must stop
         self.ended = False  # no further message may be started
         self.fatal: BaseException | None = None
@@ -92,8 +93,9 @@ class _Run:
             logger.warning("%d calls of handle ignored their cancellation", len(self.running))
         if self.fatal:
             raise self.fatal
-        for record in self.open.values():
-            self.batch.give_back(record, "outOfTime")
+        for place, record in self.open.items():
+            if place not in self.handled:
+                self.batch.give_back(record, "outOfTime")
 
     async def _work(self) -> None:
         for lane in self.lanes:
@@ -102,13 +104,13 @@ class _Run:
                 task = asyncio.create_task(self._process(place))
                 self.running.add(task)
                 await asyncio.wait([task])
-                self.running.remove(task)
+                self.running.discard(task)
 
     async def _process(self, place: int) -> None:
         if self.ended or monotonic() >= self.batch.stop_at:
             return
         try:
-            await self._attempt(self.open[place])
+            await self._attempt(place)
         except asyncio.CancelledError:
             return
         except BaseException as error:
@@ -119,8 +121,8 @@ class _Run:
         if not self.open:
             self.over.set()
 
-    async def _attempt(self, record: Record) -> None:
-        batch = self.batch
+    async def _attempt(self, place: int) -> None:
+        batch, record = self.batch, self.open[place]
         if message_group(record) in batch.failed_groups:
             batch.give_back(record, "heldBack")
             return
@@ -145,8 +147,11 @@ class _Run:
             return
         batch.done.append(record)
         if batch.claims:
-            with suppress(asyncio.CancelledError):  # the message is done, whatever happens now
-                await _in_thread(batch.complete, record)
+            # The message is done, whatever happens now; so this is no longer cancelled.
+            self.handled.add(place)
+            self.running.difference_update([asyncio.current_task()])
+            with suppress(asyncio.CancelledError):  # `handle` can cancel its own task
+                await asyncio.shield(_in_thread(batch.complete, record))
 
 
 def _in_thread(call: Callable[..., None], *arguments: Any) -> asyncio.Future[None]:

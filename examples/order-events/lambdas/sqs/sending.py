@@ -136,7 +136,8 @@ class Sending:
             response = client().send_message_batch(QueueUrl=self.queue_url, Entries=entries)
         except Exception as error:  # boto3 has retried the call
             self.refusals += 1
-            if self.refusals >= MOST_REFUSALS or not hasattr(error, "response"):  # out of reach
+            answered = getattr(error, "response", None)
+            if self.refusals >= MOST_REFUSALS or not answered:  # out of reach
                 self.broken = error
             elif len(entries) > 1:  # one of them may be the cause
                 alone = [self._failures([entry]) for entry in entries]

@@ -63,6 +63,8 @@ def faults(stack: Stack) -> Iterator[str]:
             for each in re.findall(r"\b[a-z]\w*\b(?!\()", query.get("Expression", "")):
                 if each not in ids:
                     yield f"{name}: its expression uses {each}, which is not among its metrics"
+        if fault := late_alarm(stack, alarm):
+            yield f"{name}: {fault}"
     groups = {
         stack.named(f.get("LoggingConfig", {}).get("LogGroup"))
         for _, f in stack.of_type("AWS::Lambda::Function")
@@ -70,6 +72,19 @@ def faults(stack: Stack) -> Iterator[str]:
     for name, metric in stack.of_type("AWS::Logs::MetricFilter"):
         if stack.named(metric["LogGroupName"]) not in groups:
             yield f"{name}: no function logs to its log group"
+
+
+def late_alarm(stack: Stack, alarm: Any) -> str | None:
+    """Say so if an alarm waits for a duration that a function never reaches."""
+    if alarm.get("MetricName") != "Duration":
+        return None
+    for dimension in alarm.get("Dimensions", []):
+        function = stack.referred(dimension["Value"])
+        if function is not None:
+            milliseconds = 1000 * stack.number(function, "Timeout", 3)
+            if stack.number(alarm, "Threshold", 0) >= milliseconds:
+                return f"Threshold must be less than the function's timeout, {milliseconds} ms"
+    return None
 
 
 def silent(stack: Stack, lines: list[logging.LogRecord]) -> list[str]:

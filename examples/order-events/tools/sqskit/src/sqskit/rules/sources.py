@@ -9,6 +9,9 @@ from sqskit.rules.stack import Stack
 
 ANYONE = ("*", {"AWS": "*"})
 
+# What a service may do with a queue or a topic.
+SENDING = {"AWS::SQS::QueuePolicy": "sqs:SendMessage", "AWS::SNS::TopicPolicy": "sns:Publish"}
+
 
 def faults(stack: Stack) -> Iterator[str]:
     """Yield a line for each broken rule."""
@@ -27,9 +30,9 @@ def faults(stack: Stack) -> Iterator[str]:
     for queue in dict.fromkeys(policies):
         if policies.count(queue) > 1:
             yield f"{queue}: it has several policies, and each replaces the one before"
-    for type_ in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
+    for type_, action in SENDING.items():
         for name, policy in stack.of_type(type_):
-            yield from (f"{name}: {fault}" for fault in wide_statements(policy))
+            yield from (f"{name}: {fault}" for fault in wide_statements(policy, action))
     for name, policy in stack.of_type("AWS::IAM::ManagedPolicy"):
         for statement in listed(policy["PolicyDocument"]["Statement"]):
             if any("*" in str(each) for each in listed(statement["Resource"])):
@@ -95,8 +98,8 @@ def source_of(statement: Any) -> Any:
     return limits.get("aws:SourceArn")
 
 
-def wide_statements(policy: Any) -> Iterator[str]:
-    """Find statements that let more in than one topic or rule."""
+def wide_statements(policy: Any, action: str) -> Iterator[str]:
+    """Find statements that let in more than one topic or rule, or than this account."""
     for statement in listed(policy["PolicyDocument"]["Statement"]):
         if statement["Effect"] != "Allow":
             continue
@@ -104,7 +107,9 @@ def wide_statements(policy: Any) -> Iterator[str]:
             yield "it lets anyone in"
         if "Service" in statement["Principal"]:
             source = source_of(statement)
-            if source is None or "*" in json.dumps(source):
+            limits = statement.get("Condition", {}).get("StringEquals", {})
+            own = limits.get("aws:SourceAccount") == {"Ref": "AWS::AccountId"}
+            if not own and (source is None or "*" in json.dumps(source)):
                 yield f"it lets {statement['Principal']['Service']} in for every account"
-            if listed(statement["Action"]) != ["sqs:SendMessage"]:
-                yield "a service may only send to a queue"
+            if listed(statement["Action"]) != [action]:
+                yield f"a service may have no action but {action}"

@@ -462,7 +462,7 @@ def test_rejected_message_is_not_handled_again_until_it_is_sent_back(
     function = Function(asynchronous, act)
     queues.send('{"id": "a"}')
     assert queues.deliver(function.handler) == []
-    assert items(table)[0]["rejected"] == {"BOOL": True}
+    assert "rejected" in items(table)[0]
     assert status(table) == ["COMPLETED"]
 
     queues.send('{"id": "a"}')  # the producer's duplicate
@@ -482,6 +482,18 @@ def test_rejected_message_is_not_handled_again_until_it_is_sent_back(
     queues.send('{"id": "a"}', {"originalMessageId": {"DataType": "String", "StringValue": "old"}})
     assert queues.deliver(function.handler) == []
     assert function.handled == ["a"]  # it was done, not rejected
+
+
+def test_corrected_message_is_handled_after_one_with_its_key_was_rejected(
+    table: Any, queues: Queues, asynchronous: bool
+) -> None:
+    function = Function(asynchronous, rejects)
+    queues.send('{"id": "a", "total": "ten"}')
+    assert queues.deliver(function.handler) == []
+    function.act = lambda message: None
+    queues.send('{"id": "a", "total": 10}')
+    assert queues.deliver(function.handler) == []
+    assert function.handled == ["a"]
 
 
 def test_late_rejection_does_not_mark_a_key_that_another_process_has_done(
@@ -606,7 +618,7 @@ def test_message_whose_key_cannot_be_claimed_returns_with_a_warning(
     assert function.handled == []
     lines = harmless_lines(caplog)
     assert len(lines) == 2
-    assert all("NotClaimed: the table of keys does not answer; caused by" in line for line in lines)
+    assert all("NotClaimed: its key could not be claimed; caused by" in line for line in lines)
     hook(function.once)
     assert function.run("a", "b") == []
     assert sorted(function.handled) == ["a", "b"]

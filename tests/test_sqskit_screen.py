@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 from sqs import batch_handler
-from sqs.log import logger
+from sqs.log import log_duplicate, logger
 from sqskit import screen
 from sqskit.aws import Aws
 from sqskit.mapping import EventSourceMapping, Function, Queue
@@ -75,12 +75,17 @@ DUPLICATE = {
 }
 TWIN = {
     "logger": "sqs",
-    "message": "Message id-2 failed at receive 1: InProgress: another delivery with this key is being handled; "
-    "it is retried in 5 s",
+    "message": "Message id-2 failed at receive 1: InProgress: its key is claimed; it is retried in 5 s",
     "messageId": "id-2",
     "receiveCount": 1,
     "cause": "failedToHandle",
 }
+
+
+def test_duplicate_is_known_by_the_cause_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        log_duplicate(event("1")["Records"][0], "function#key")
+    assert vars(caplog.records[0])[screen.CAUSE] == screen.DUPLICATE
 
 
 def test_duplicate_is_an_outcome_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +95,7 @@ def test_duplicate_is_an_outcome_of_its_own(capsys: pytest.CaptureFixture[str]) 
         "    done    id-0  1",
         "    dup     id-1  2",
         "    failed  id-2  3",
-        "            receive 1 of 5: InProgress: another delivery with this key is being handled; it is retried in 5 s",
+        "            receive 1 of 5: InProgress: its key is claimed; it is retried in 5 s",
     ]
     assert [line.style for line in screen.outcomes(done)] == ["green", "cyan", "red", "red"]
 

@@ -44,7 +44,7 @@ _MOST_LISTED = 6
 
 _STRING = re.compile(r"""(?P<quote>["'])(?:(?!(?P=quote)|\\).|\\.)*(?P=quote)""", re.DOTALL)
 
-_OPTIONAL = "can be left out"
+_NULL, _OPTIONAL = "can be null", "can be left out"
 _NO_OTHER = "no field of this message tells messages apart, so leave the answer empty"
 
 # What a name in JSON leads to in one object.
@@ -166,8 +166,6 @@ class _Reader:
         fields = [field for field in found if field]
         if len({field.name for field in fields if isinstance(field, Field)}) > 1:
             raise _Wrong(place, f"{code(typed)} has different names in Python in the kinds; use another field")
-        if any(isinstance(field, Field) and isinstance(field.type, Nullable) for field in fields):
-            raise _Wrong(place, f"{code(typed)} can be null, and all messages without it would count as one")
         return fields
 
     def fault_of_quotes(self, place: Span, objects: Sequence[Message]) -> str | None:
@@ -194,18 +192,21 @@ def _python_names(fields: Sequence[_Found]) -> tuple[str, ...]:
 
 
 def _fits(field: KeyField) -> bool:
-    names = [*field.names, *(["__struct_config__", "tag"] if field.is_tag else [])]
-    return len(".".join(names)) <= LONGEST_PATH
+    around = len("type().__name__") if field.is_tag else 0
+    return len(".".join(field.names)) + around <= LONGEST_PATH
 
 
 def _options(fields: Iterable[_Found]) -> list[Type]:
     """Return the types of some fields, those in a union one by one."""
     types = [field.type for field in fields if isinstance(field, Field)]
+    types = [type_.item if isinstance(type_, Nullable) else type_ for type_ in types]
     return [option for type_ in types for option in (type_.options if isinstance(type_, Union) else (type_,))]
 
 
 def _objects(fields: Sequence[_Found], place: Span, shown: str) -> tuple[Message, ...]:
     """Return the objects that a field on the way can be. Raises _Wrong."""
+    if any(isinstance(field, Field) and isinstance(field.type, Nullable) for field in fields):
+        raise _Wrong(place, f"{shown} can be null, so a field in it cannot be part of the key")
     options = _options(fields)
     objects = tuple(option for option in options if isinstance(option, Message))
     if objects and len(objects) == len(options):
@@ -278,6 +279,8 @@ def _meant(name: str, objects: Sequence[Message]) -> str:
     fields = [field for each in objects for field in each.fields]
     if wire := next((field.wire_name for field in fields if field.name == name), None):
         return f"; that is its name in Python, so write {code(_typed([wire]))}"
+    if inside := next((path for path, _ in _useful(objects) if ".".join(path) == name != path[-1]), None):
+        return f"; did you mean {code(_typed(inside))}, without quotes?"
     spellings = {_letters(each): each for each in reversed(names)}
     close = difflib.get_close_matches(_letters(name), spellings, n=1, cutoff=0.75) if len(name) <= LONGEST_NAME else []
     if close and close[0]:
@@ -324,7 +327,7 @@ def _fault_of_key(kinds: Sequence[Message], paths: Sequence[tuple[str, ...]]) ->
     shown, reason, ends = code(_typed(paths[0])), weak[0], _ends(kinds, paths[0])
     if isinstance(ends[0], Tag):  # it is that of every kind
         reason, where = _weakness(ends), ""
-    if reason == _OPTIONAL:
+    if reason in (_NULL, _OPTIONAL):
         return f"{shown} {reason}{where}, and all messages without it would count as one; {advice}"
     return f"{shown} {reason}{where}, so nearly every message would count as a duplicate; {advice}"
 
@@ -340,7 +343,10 @@ def _ends(objects: Sequence[Message], path: Sequence[str]) -> list[_Found]:
 
 def _weakness(ends: Sequence[_Found]) -> str | None:
     """Say why a field does not tell messages apart; None if it does."""
-    if any(isinstance(end, Field) and end.default for end in ends):
+    fields = [end for end in ends if isinstance(end, Field)]
+    if any(isinstance(field.type, Nullable) for field in fields):
+        return _NULL
+    if any(field.default for field in fields):
         return _OPTIONAL
     counts = [len({end.value for end in ends if isinstance(end, Tag)})] if isinstance(ends[0], Tag) else []
     for end in ends:
@@ -390,7 +396,7 @@ def _useful(objects: Sequence[Message], names: tuple[str, ...] = ()) -> Iterator
             continue
         options = _options(fields)
         inside = [option for option in options if isinstance(option, Message)]
-        if inside and len(inside) == len(options):
+        if inside and len(inside) == len(options) and not any(isinstance(each.type, Nullable) for each in fields):
             yield from _useful(inside, (*names, name))
         elif all(isinstance(option, Scalar | Choice) for option in options) and not _weakness(fields):
             yield (*names, name), fields

@@ -29,7 +29,8 @@ def expression(key: Sequence[KeyField]) -> str:
 
 
 def _values(key: Sequence[KeyField]) -> list[str]:
-    return [".".join(["message", *field.names, *(["__struct_config__.tag"] if field.is_tag else [])]) for field in key]
+    paths = [".".join(["message", *field.names]) for field in key]
+    return [f"type({path}).__name__" if field.is_tag else path for path, field in zip(paths, key, strict=True)]
 
 
 def _lambda(body: str) -> str:

@@ -38,6 +38,7 @@ MOST_CALLS = 16
 FREE = (
     "attribute_not_exists(id) OR expiration < :now OR (#status = :inprogress"
     " AND attribute_exists(in_progress_expiration) AND in_progress_expiration < :now_ms)"
+    " OR (attribute_exists(rejected) AND rejected <> :body)"
 )
 
 # A call that is late must not change the record of another invocation.
@@ -125,6 +126,7 @@ class Claims:
                     ":inprogress": {"S": "INPROGRESS"},
                     ":now": {"N": str(int(now))},
                     ":now_ms": _ms(now),
+                    ":body": _body(record),
                 },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -136,7 +138,7 @@ class Claims:
             self.ids[record["messageId"]] = id_
             return
         if other.get("status") == {"S": "COMPLETED"}:
-            raise AlreadyDone
+            raise AlreadyDone(id_)
         left = int(other.get("in_progress_expiration", {}).get("N", 10**15)) / 1000 - now + 1
         raise InProgress(max(1, min(left, WAIT.seconds(receive_count(record), fifo=False))))
 
@@ -150,8 +152,8 @@ class Claims:
         values[":expiration"] = self._expiration()
         condition = {}
         if rejected:  # a message that was handled is done, whatever another invocation does
-            change += ", rejected = :rejected"
-            values |= {":rejected": {"BOOL": True}, **self._ours()}
+            change += ", rejected = :body"
+            values |= {":body": _body(record), **self._ours()}
             condition = {"ConditionExpression": OURS}
         self._call(
             "update_item",
@@ -188,6 +190,12 @@ class Claims:
 
     def _expiration(self) -> dict[str, str]:
         return {"N": str(int(time()) + self.once.days * 86400)}
+
+
+def _body(record: Record) -> dict[str, str]:
+    """Return what tells bodies apart: a sender can correct a message that was rejected."""
+    digest = hashlib.md5(record["body"].encode(errors="replace"), usedforsecurity=False)
+    return {"S": digest.hexdigest()}
 
 
 def _ms(seconds: float) -> dict[str, str]:

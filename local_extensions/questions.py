@@ -154,11 +154,11 @@ def _message_name_faults(answers: Mapping[str, Any]) -> list[str]:
         return [f"{quoted(name)} gives the module name {module}, which is taken; try Order{name}"]
     if len(module) > LONGEST_MODULE:
         return [f"{quoted(name)} gives a module name of {len(module)} characters; the limit is {LONGEST_MODULE}"]
-    queue = f"{answers.get('project_slug', '')}-{name}Queue.fifo"
+    queue = f"{answers.get('project_slug', '')}-prod-{name}Queue.fifo"
     if len(queue) > LONGEST_QUEUE_NAME:
         return [
-            f"{quoted(name)} and the project_slug give the queue name {queue}, "
-            f"which is longer than {LONGEST_QUEUE_NAME} characters"
+            f"{quoted(name)} and the project_slug give the queue name {queue} in production; "
+            f"it has {len(queue)} characters, and the limit is {LONGEST_QUEUE_NAME}"
         ]
     return []
 

@@ -190,14 +190,14 @@ def test_no_generated_module_can_be_that_of_a_message(bake: Bake) -> None:
 
 
 def test_queue_name_must_not_be_too_long() -> None:
-    answers_ = {**GOOD, "project_slug": "s" * 50, "message_name": "M" * 20}
+    answers_ = {**GOOD, "project_slug": "s" * 50, "message_name": "M" * 15}
     with pytest.raises(questions.BadAnswers) as caught:
         questions.check(answers_, "message_name")
     assert str(caught.value) == (
-        f"message_name: '{'M' * 20}' and the project_slug give the queue name {'s' * 50}-{'M' * 20}Queue.fifo, "
-        "which is longer than 80 characters"
+        f"message_name: '{'M' * 15}' and the project_slug give the queue name {'s' * 50}-prod-{'M' * 15}Queue.fifo "
+        "in production; it has 81 characters, and the limit is 80"
     )
-    assert questions.check({**answers_, "message_name": "M" * 19}, "message_name") == ""
+    assert questions.check({**answers_, "message_name": "M" * 14}, "message_name") == ""
 
 
 def test_long_project_name_and_reserved_slug_are_refused() -> None:

@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,10 +57,13 @@ def received(aws: EmbeddedAws, url: str) -> list[dict[str, Any]]:
     return messages
 
 
-def test_example_is_sent_to_a_stack_on_aws(project: Project, aws: EmbeddedAws) -> None:
+def test_example_is_sent_to_a_stack_on_aws(project: Project, aws: EmbeddedAws, tmp_path: Path) -> None:
+    project = project.copied(tmp_path)
     (mapping,) = aws.deploy(project.path / "template.yaml")
     example = "contract/new_message.json"
-    to_stack = ("--stack", "local", "--name", "NewMessage", "--example", example)
+    samconfig = project.path / "samconfig.toml"
+    samconfig.write_text(samconfig.read_text("utf-8") + '[local.global.parameters]\nstack_name = "local"\n', "utf-8")
+    to_stack = ("--env", "local", "--name", "NewMessage", "--example", example)
     project.run(*SQSKIT, "send", *to_stack, AWS_ENDPOINT_URL=aws.endpoint)
     (message,) = received(aws, mapping.queue.url)
     body = json.loads(message["Body"])

@@ -19,7 +19,7 @@ from sqskit.aws import Aws
 from sqskit.dead_letter_queue import MOVED_BY_SQS, DeadLetterQueue
 from sqskit.errors import UserError
 
-from tests.support.projects import ROOT, posix, run
+from tests.support.projects import posix, run
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +69,12 @@ class Queues:
         with redirect_stdout(io.StringIO()) as printed:
             dead_letters.show([self.queue()])
         return printed.getvalue().splitlines()
+
+
+def environment(folder: Path, stack: str) -> Path:
+    """Make a stack the default environment, and return the path of its template."""
+    (folder / "samconfig.toml").write_text(f'[default.global.parameters]\nstack_name = "{stack}"\n', "utf-8")
+    return folder / "template.yaml"
 
 
 @pytest.fixture
@@ -128,15 +134,15 @@ def test_body_cannot_control_the_terminal(queues: Queues) -> None:
 
 
 @posix
-def test_lines_are_cut_at_the_width_of_the_terminal(queues: Queues, endpoint: str) -> None:
+def test_lines_are_cut_at_the_width_of_the_terminal(queues: Queues, endpoint: str, tmp_path: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
     queues.bury("漢" * 100)
     template = {"Resources": {"T": {"Type": "AWS::SNS::Topic"}}, "Outputs": {"WideDLQUrl": {"Value": queues.dead}}}
     Aws(endpoint).client("cloudformation").create_stack(StackName="wide", TemplateBody=json.dumps(template))
     terminal = pexpect.spawn(
         "sqskit",
-        ["dead-letters", "--stack", "wide", "--name", "Wide"],
-        cwd=str(ROOT),
+        ["dead-letters", "--env", "default", "--name", "Wide"],
+        cwd=str(environment(tmp_path, "wide").parent),
         env={**os.environ, "AWS_ENDPOINT_URL": endpoint, "TERM": "xterm", "COLUMNS": "50"},
         encoding="utf-8",
         timeout=30,
@@ -272,12 +278,10 @@ def test_queue_that_no_queue_uses_cannot_send_back(queues: Queues) -> None:
 def test_errors_of_aws_are_one_line(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(UserError, match=r"AWS says: .+ Stack with id gone does not exist"):
-        dead_letters.run("dead-letters", tmp_path, "gone", "Order", None)
+        dead_letters.run("dead-letters", environment(tmp_path, "gone"), "default", "Order", None)
     template = {"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}
     Aws(endpoint).client("cloudformation").create_stack(StackName="other", TemplateBody=json.dumps(template))
     with pytest.raises(UserError, match="the stack other has no output OrderDLQUrl"):
-        dead_letters.run("dead-letters", tmp_path, "other", "Order", None)
-    done = run("sqskit", "drop", "x", "--stack", "other", cwd=tmp_path)
-    assert done.stdout.endswith("error: --stack and --name are given together\n")
+        dead_letters.run("dead-letters", environment(tmp_path, "other"), "default", "Order", None)
     done = run("sqskit", "redrive", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "error: no local stack is running here; start it with `make local`\n")

@@ -216,7 +216,7 @@ class Batch:
             log_failure(record, cause, error, "it ends the process")
             raise error
         if isinstance(error, AlreadyDone):
-            log_duplicate(record)
+            log_duplicate(record, error.id)
             self.duplicates += 1
             self.done.append(record)
             return

@@ -10,21 +10,28 @@ from sqs.records import Record
 
 
 class AlreadyDone(Exception):
-    """A message with the same key was handled before."""
+    """A message with the same key was handled before.
+
+    id: of the record in the table.
+    """
+
+    def __init__(self, id_: str) -> None:
+        super().__init__(id_)
+        self.id = id_
 
 
 class InProgress(RetryLater):
     """A message with the same key is being handled."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(seconds, "another message with this key is being handled")
+        super().__init__(seconds, "its key is claimed by an invocation that may still run")
 
 
 class NotClaimed(Exception):
     """It is not known whether a message with the same key was handled before."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__("the table of keys does not answer")
+        super().__init__("its key could not be claimed")
         self.__cause__ = error
 
 

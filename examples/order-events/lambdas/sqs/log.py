@@ -53,10 +53,13 @@ def log_failure(
     )
 
 
-def log_duplicate(record: Record) -> None:
-    """Write one line about a message that is done, because another one with its key is."""
+def log_duplicate(record: Record, id_: str) -> None:
+    """Write one line about a message that is done, because another one with its key is.
+
+    id_: of the record in the table of keys.
+    """
     fields = {"messageId": record["messageId"], "receiveCount": receive_count(record)}
-    fields["cause"] = "duplicate"
+    fields |= {"cause": "duplicate", "key": id_}
     logger.info("Message %s is a duplicate: its key is done", record["messageId"], extra=fields)
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from sqskit.environment import forget_aws
 from sqskit.errors import UserError
 
+ENV = "the environment on AWS, in samconfig.toml"
+NAME = "of the message; its queue is an output of the stack"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -58,9 +61,14 @@ def main() -> None:
     drop = commands.add_parser("drop", help="delete a dead letter, after asking")
     drop.add_argument("id", metavar="ID", help="of the dead letter, or how it begins")
     for command in (send, dead_letters, redrive, drop):
-        command.add_argument("--stack", help="on AWS (default: the local stack)")
-        command.add_argument("--name", help="of the message; its queue is an output of the stack")
-    for command in (local, send, contract, dead_letters, redrive, drop):
+        command.add_argument("--env", help=f"{ENV} (default: the local stack)")
+        command.add_argument("--name", help=NAME)
+    pause = commands.add_parser("pause", help="let messages wait in their queue on AWS")
+    resume = commands.add_parser("resume", help="process the messages in a queue on AWS again")
+    for command in (pause, resume):
+        command.add_argument("--env", required=True, help=ENV)
+        command.add_argument("--name", required=True, help=NAME)
+    for command in (local, send, contract, dead_letters, redrive, drop, pause, resume):
         command.add_argument(
             "--template",
             type=Path,
@@ -74,12 +82,12 @@ def main() -> None:
             local.error("--port must be from 0 to 65535")
         if not 0 <= (options.retry_after or 0) <= 43200:  # the limits of a visibility timeout
             local.error("--retry-after must be from 0 to 43200 seconds")
-    if options.command == "send" and bool(options.stack) != bool(options.example):
-        send.error("--stack and --example are given together")
+    if options.command == "send" and bool(options.env) != bool(options.example):
+        send.error("--env and --example are given together")
     if options.command == "send" and options.count not in {None, *range(1, 100_001)}:
         send.error("--count must be from 1 to 100000")
-    if getattr(options, "stack", None) and not options.name:
-        parser.error("--stack and --name are given together")
+    if getattr(options, "env", None) and not options.name:
+        parser.error("--env and --name are given together")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # not every output can show every message
@@ -106,7 +114,7 @@ def parameter(value: str) -> tuple[str, str]:
 def run(options: argparse.Namespace) -> None:
     """Run a command. Each imports only what it needs, to start faster."""
     template = options.template.resolve()
-    if not getattr(options, "stack", None):
+    if not getattr(options, "env", None):
         forget_aws()
     match options.command:
         case "local":
@@ -122,8 +130,8 @@ def run(options: argparse.Namespace) -> None:
         case "send":
             from sqskit.send import send_examples, send_to_aws
 
-            if options.stack:
-                send_to_aws(options.stack, options.name, options.example)
+            if options.env:
+                send_to_aws(template, options.env, options.name, options.example)
             else:
                 send_examples(template, options.count)
         case "contract" if options.check_against is not None:
@@ -134,11 +142,16 @@ def run(options: argparse.Namespace) -> None:
             from sqskit.contract import write
 
             write(template)
+        case "pause" | "resume":
+            from sqskit import pausing
+
+            switch = pausing.pause if options.command == "pause" else pausing.resume
+            switch(template, options.env, options.name)
         case command:
             from sqskit.dead_letters import run as run_command
 
             id_ = getattr(options, "id", None)
-            run_command(command, template, options.stack, options.name, id_)
+            run_command(command, template, options.env, options.name, id_)
 
 
 if __name__ == "__main__":

@@ -10,21 +10,22 @@ from rich.console import Console
 from sqskit.aws import running_stack
 from sqskit.dead_letter_queue import DeadLetter, DeadLetterQueue
 from sqskit.errors import UserError
-from sqskit.on_aws import answering, client, deployed
-from sqskit.screen import one_line, plural
+from sqskit.on_aws import answering, deployed
+from sqskit.screen import in_words, one_line, plural
 
 # How often to ask AWS how many messages it has moved.
 SECONDS_TO_ASK = 2
 
 
-def run(command: str, template: Path, stack: str | None, name: str | None, id_: str | None) -> None:
+def run(command: str, template: Path, env: str | None, name: str | None, id_: str | None) -> None:
     """Run a command on a dead-letter queue of a stack on AWS, or on those of the local stack.
 
+    env: the environment on AWS, if it is there.
     name: of the message, with which the names of the outputs begin.
     id_: of one dead letter, or how it begins. Raises UserError.
     """
     with answering():
-        queues = on_aws(stack, f"{name}DLQUrl") if stack else on_local_stack(template)
+        queues = on_aws(template, env, f"{name}DLQUrl") if env else on_local_stack(template)
         if command == "dead-letters":
             show(queues)
         elif command == "drop":
@@ -33,13 +34,14 @@ def run(command: str, template: Path, stack: str | None, name: str | None, id_: 
             send_back(queues, id_)
         else:
             for queue in queues:
-                sent = move(queue) if stack else send_all_back(queue)
+                sent = move(queue) if env else send_all_back(queue)
                 print(f"Sent back {plural(sent, 'dead letter')} from {queue.name}")
 
 
-def on_aws(stack: str, output: str) -> list[DeadLetterQueue]:
+def on_aws(template: Path, env: str, output: str) -> list[DeadLetterQueue]:
     """Return the queue that is an output of a stack on AWS. Raises UserError."""
-    return [DeadLetterQueue(client("sqs"), deployed(stack).output(output))]
+    stack = deployed(template, env)
+    return [DeadLetterQueue(stack.client("sqs"), stack.output(output))]
 
 
 def on_local_stack(template: Path) -> list[DeadLetterQueue]:
@@ -162,11 +164,3 @@ def show_letter(console: Console, letter: DeadLetter) -> None:
             overflow="ellipsis" if cut else "ignore",
             crop=cut,
         )
-
-
-def in_words(seconds: float) -> str:
-    """Return a time such as `3 minutes`, rounded down."""
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= length:
-            return plural(int(seconds // length), unit)
-    return plural(int(seconds), "second")

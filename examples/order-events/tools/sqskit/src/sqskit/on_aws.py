@@ -1,22 +1,25 @@
 """A stack on AWS, as the user's credentials reach it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sqskit.errors import UserError
+from sqskit.samconfig import environment
 
 
 @dataclass(frozen=True)
 class DeployedStack:
-    """What CloudFormation says about a stack."""
+    """A stack, and what CloudFormation says about it."""
 
     name: str
     outputs: dict[str, str]
+    client: Callable[[str], Any]  # with the profile, region and credentials of the stack
 
     def output(self, name: str) -> str:
         """Return an output. Raises UserError."""
@@ -25,16 +28,17 @@ class DeployedStack:
         return self.outputs[name]
 
 
-def client(service: str) -> Any:
-    """Return a client with the user's profile, region and credentials."""
-    return botocore.session.Session().create_client(service)
+def deployed(template: Path, env: str) -> DeployedStack:
+    """Return the stack of an environment in samconfig.toml. Raises UserError."""
+    found = environment(template, env)
+    session = botocore.session.Session(profile=found.profile)
 
+    def client(service: str) -> Any:
+        return session.create_client(service, region_name=found.region)
 
-def deployed(name: str) -> DeployedStack:
-    """Return a stack."""
-    (found,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    outputs = found.get("Outputs", [])
-    return DeployedStack(name, {each["OutputKey"]: each["OutputValue"] for each in outputs})
+    (stack,) = client("cloudformation").describe_stacks(StackName=found.stack)["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    return DeployedStack(found.stack, outputs, client)
 
 
 @contextmanager

@@ -249,3 +249,11 @@ def is_harmless(character: str) -> bool:
 
 def plural(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def in_words(seconds: float) -> str:
+    """Return a time such as `3 minutes`, rounded down."""
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            return plural(int(seconds // length), unit)
+    return plural(int(seconds), "second")

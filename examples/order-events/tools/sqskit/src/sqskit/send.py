@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqskit.aws import Aws, running_stack
 from sqskit.mapping import Queue
-from sqskit.on_aws import DeployedStack, answering, client, deployed
+from sqskit.on_aws import DeployedStack, answering, deployed
 from sqskit.routes import Route, ToBus, ToQueue, ToTopic, once, route_to
 from sqskit.screen import short
 from sqskit.template import example_file, examples
@@ -38,15 +38,17 @@ def send_examples(template: Path, number: int | None) -> None:
             print(f"{queue.name}  cut short: {short(broken)}")
 
 
-def send_to_aws(stack: str, name: str, file: Path) -> None:
+def send_to_aws(template: Path, env: str, name: str, file: Path) -> None:
     """Send the examples in a file to a stack on AWS, with the user's credentials.
 
+    env: its environment in samconfig.toml.
     name: of the message, with which the names of the outputs begin. Raises UserError.
     """
     with answering():
-        route = route_of(deployed(stack), name)
+        stack = deployed(template, env)
+        route = route_of(stack, name)
         for body in examples(file):
-            route.send(client, body, MessageGroupId="example")
+            route.send(stack.client, body, MessageGroupId="example")
             print(f"sent to {where(route)}: {short(body)}")
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import cfnlint.api
 
-from sqskit.rules import idempotency, mappings, metrics, queues, roles, sources
+from sqskit.rules import environments, idempotency, mappings, metrics, queues, roles, sources
 from sqskit.rules.stack import Stack
+from sqskit.samconfig import environments_in
 from sqskit.template import read, transformed
 
 
@@ -35,6 +36,15 @@ def problems(template: Path, settings: Any) -> list[str]:
         *metrics.faults(stack),
         *(f"{match.rule.id} {match.message}" for match in linted),
     ]
+
+
+def environment_problems(template: Path) -> list[str]:
+    """Return what is wrong with the samconfig.toml beside a SAM template.
+
+    Raises UserError if it cannot be read, or if SAM cannot transform the template.
+    """
+    stack = Stack(transformed(read(template)))
+    return list(environments.faults(stack, environments_in(template.parent / "samconfig.toml")))
 
 
 def silent_metrics(template: Path, lines: Iterable[logging.LogRecord]) -> list[str]:

@@ -45,14 +45,14 @@ def faults(stack: Stack, settings: Any) -> Iterator[str]:
     if once is None and len(users) == len(functions):
         for name in users:
             yield (
-                f"{name}: its handler has no `once`, so nothing uses {IDEMPOTENCY_TABLE}; "
-                "remove the variable and its table, or give the handler `once`"
+                f"{name}: its handler is not made with Once, so nothing uses {IDEMPOTENCY_TABLE}; "
+                "remove the variable and its table, or use Once"
             )
         return
     if once is not None and not users:
         for name in functions:
             yield (
-                f"{name}: its handler has `once`, which needs a table; "
+                f"{name}: its handler is made with Once, which needs a table; "
                 f"write {IDEMPOTENCY_TABLE}: !Ref NAME among its variables"
             )
     for name, function in users.items():

@@ -277,8 +277,8 @@ def test_template_with_a_table_breaks_no_rule(bake: Bake, tmp_path: Path) -> Non
 
 
 UNUSED = (
-    f"{FUNCTION}: its handler has no `once`, so nothing uses IDEMPOTENCY_TABLE; "
-    "remove the variable and its table, or give the handler `once`"
+    f"{FUNCTION}: its handler is not made with Once, so nothing uses IDEMPOTENCY_TABLE; "
+    "remove the variable and its table, or use Once"
 )
 SHORT_MEMORY = (
     f"{MAPPING}: its handler remembers a key for {{}} days, but a message can be delivered again for {{}}; "
@@ -294,7 +294,7 @@ SHORT_MEMORY = (
         (None, FOREIGN, [UNUSED]),
         (None, {VARIABLE: ""}, []),
         (19, {VARIABLE: ""},
-         [f"{FUNCTION}: its handler has `once`, which needs a table; "
+         [f"{FUNCTION}: its handler is made with Once, which needs a table; "
           "write IDEMPOTENCY_TABLE: !Ref NAME among its variables"]),
         (19, {"!Ref IdempotencyTable": "!GetAtt NewMessageQueue.Arn"},
          [f"{FUNCTION}: IDEMPOTENCY_TABLE names {QUEUE}, which is not a table; "

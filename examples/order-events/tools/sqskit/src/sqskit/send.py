@@ -25,9 +25,13 @@ def send_examples(template: Path, number: int | None) -> None:
     Raises UserError.
     """
     aws, mappings = running_stack(template)
+    routes = set[Route]()
     for mapping in mappings:
         queue, function = mapping.queue, mapping.function
         route = route_to(aws.client, queue.arn, queue.url)
+        if route in routes:  # such as a bus, from which both queues get each event
+            continue
+        routes.add(route)
         bodies = examples(example_file(template.parent, function.handler), function.name)
         for body in islice(distinct(bodies), number) if number else bodies:
             send_along(route, aws, queue, body)

@@ -9,7 +9,7 @@ from sqskit.aws import Aws, EmbeddedAws
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
 from sqskit.poller import Batch, Poller
-from sqskit.screen import LOGGER
+from sqskit.screen import LOGGER, processed
 from sqskit.send import send
 
 SECONDS_TO_WAIT = 20
@@ -44,8 +44,12 @@ class RunningStack:
         return sum(line[field] for line in lines if field in line and line.get("logger") == LOGGER)
 
     def wait_until(self, condition: Callable[[], object]) -> None:
-        """Wait until a condition is true. Raises TimeoutError after 20 seconds."""
-        wait_until(condition)
+        """Wait until a condition is true. Raises TimeoutError after 20 seconds, with the log."""
+        try:
+            wait_until(condition)
+        except TimeoutError as error:
+            batches = [line.text for batch in self.batches[-1:] for line in processed(batch)]
+            raise TimeoutError("\n".join([f"{error}; the last batch:", *batches])) from None
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -53,7 +57,7 @@ def wait_until(condition: Callable[[], object]) -> None:
     until = time.monotonic() + SECONDS_TO_WAIT
     while not condition():
         if time.monotonic() > until:
-            raise TimeoutError(f"still not true after {SECONDS_TO_WAIT} seconds: {condition}")
+            raise TimeoutError(f"still not true after {SECONDS_TO_WAIT} seconds")
         time.sleep(0.02)
 
 

@@ -72,7 +72,7 @@ def expected_files(module: str, ci: str, *, idempotent: bool) -> list[str]:
             *literal_files(idempotent=idempotent),
             "lambdas/shared/__init__.py",
             f"lambdas/{module}_processor/__init__.py",
-            *([".github/dependabot.yml", ".github/workflows/ci.yml"] if ci == "github" else []),
+            *([".github/dependabot.yml", ".github/workflows/ci.yml", "deploy-role.yaml"] if ci == "github" else []),
             ".gitignore",
             "Makefile",
             "README.md",
@@ -315,12 +315,30 @@ def test_build_never_sees_the_credentials_of_aws(project: Project) -> None:
         workflow = yaml.safe_load((project.path / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
         assert workflow["permissions"] == {"contents": "read"}
         assert "permissions" not in workflow["jobs"]["check"]
-        steps = [step.get("run") or step["uses"].split("@")[0] for step in workflow["jobs"]["deploy"]["steps"]]
-        assert [step.split(" --")[0] for step in steps[-3:]] == [
-            "sam build",
-            "aws-actions/configure-aws-credentials",
-            "sam deploy",
-        ]
+        for environment in ("dev", "prod"):
+            steps = [step.get("run") or step["uses"].split("@")[0] for step in workflow["jobs"][environment]["steps"]]
+            assert steps[-3:] == [
+                "actions/download-artifact",
+                "aws-actions/configure-aws-credentials",
+                f"sam deploy --config-env {environment}",
+            ]
+            assert not any(step.startswith(("actions/checkout", "sam build", "make")) for step in steps)
+
+
+@with_cases("ci", "sam_builder")
+def test_main_is_deployed_to_dev_and_then_to_prod(project: Project) -> None:
+    if project.answers["ci"] == "github":
+        text = (project.path / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+        jobs = yaml.safe_load(text)["jobs"]
+        assert list(jobs) == ["check", "dev", "prod"]
+        assert [jobs[name].get("needs") for name in jobs] == [None, "check", "dev"]
+        assert jobs["dev"]["if"] == "github.event_name == 'push' && vars.AWS_REGION && vars.AWS_ROLE_DEV"
+        assert jobs["prod"]["if"] == "vars.AWS_ROLE_PROD"
+        for environment in ("dev", "prod"):
+            assert jobs[environment]["environment"] == environment
+            assert jobs[environment]["permissions"] == {"id-token": "write"}
+            role = jobs[environment]["steps"][-2]["with"]["role-to-assume"]
+            assert role == f"${{{{ vars.AWS_ROLE_{environment.upper()} }}}}"
 
 
 # --- the template ------------------------------------------------------------------------------

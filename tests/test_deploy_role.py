@@ -223,10 +223,10 @@ def test_role_makes_roles_only_with_its_boundary(bake: Bake) -> None:
         action: statement.get("Condition")
         for statement in statements_of(template)
         for action in statement["Action"]
-        if action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary")
+        if action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy")
     }
     limited = {"Fn::If": ["HasBoundary", {"StringEquals": {"iam:PermissionsBoundary": boundary}}, none]}
-    assert list(conditions.values()) == [limited] * 4
+    assert list(conditions.values()) == [limited] * 3
 
 
 def test_role_cannot_change_itself(bake: Bake) -> None:

@@ -15,6 +15,15 @@ from sqskit.rules import environment_problems
 
 from tests.support.projects import CHOICES, Bake, Project, run
 
+PARAMETERS = [
+    "LogLevel",
+    "LogRetentionDays",
+    "MaximumConcurrency",
+    "AlarmEmail",
+    "AlarmTopicArn",
+    "AlarmAgeSeconds",
+    "AlarmFailurePercent",
+]
 STACKS = {"default": "order-events", "dev": "order-events-dev", "prod": "order-events-prod"}
 MODULES = {command: f"samcli.commands.{command}.command" for command in ("build", "deploy", "logs", "delete")}
 MODULES["validate"] = "samcli.commands.validate.validate"
@@ -123,7 +132,7 @@ def test_generated_environments_break_no_rule(bake: Bake, source: str) -> None:
         ('capabilities = "CAPABILITY_IAM"', 'capabilities = ["CAPABILITY_NAMED_IAM"]', ""),
         ("[dev.deploy.parameters.parameter_overrides]\n", "[dev.deploy.parameters.overrides]\n",
          "\n".join(f"dev: the parameter {name} is missing; an existing stack would keep its value"
-                   for name in ("LogLevel", "MaximumConcurrency", "AlarmEmail"))),
+                   for name in PARAMETERS)),
         ('tags = ["project=order-events", "environment=dev"]\n\n[dev.deploy.parameters.parameter_overrides]\n',
          'parameter_overrides = ["LogLevel=DEBUG"]\n\n[dev.unused]\n',
          "dev: write parameters below [dev.deploy.parameters.parameter_overrides]"),

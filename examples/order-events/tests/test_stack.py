@@ -1,12 +1,13 @@
-"""The stack in template.yaml keeps the rules of SQS and Lambda, and samconfig.toml fits it."""
+"""The stack in template.yaml keeps the rules of SQS and Lambda, and what deploys it fits it."""
 
 from pathlib import Path
 
-from sqskit.rules import environment_problems, problems
+from sqskit.rules import environment_problems, missing_permissions, problems
 
 from new_message_processor.app import handler
 
-TEMPLATE = Path(__file__).parents[1] / "template.yaml"
+ROOT = Path(__file__).parents[1]
+TEMPLATE = ROOT / "template.yaml"
 
 
 def test_stack_breaks_no_rule() -> None:
@@ -15,3 +16,7 @@ def test_stack_breaks_no_rule() -> None:
 
 def test_environments_fit_the_stack() -> None:
     assert environment_problems(TEMPLATE) == []
+
+
+def test_deploy_role_allows_what_the_stack_needs_and_nothing_more() -> None:
+    assert missing_permissions(TEMPLATE, ROOT / "deploy-role.yaml") == []

@@ -6,16 +6,25 @@ or that lose messages. Each module has the rules about one part of a stack.
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cfnlint.api
 
-from sqskit.rules import environments, idempotency, mappings, metrics, queues, roles, sources
+from sqskit.rules import (
+    deploy_role,
+    environments,
+    idempotency,
+    mappings,
+    metrics,
+    queues,
+    roles,
+    sources,
+)
 from sqskit.rules.stack import Stack
 from sqskit.samconfig import environments_in
-from sqskit.template import read, transformed
+from sqskit.template import parsed, read, transformed
 
 
 def problems(template: Path, settings: Any) -> list[str]:
@@ -50,3 +59,14 @@ def environment_problems(template: Path) -> list[str]:
 def silent_metrics(template: Path, lines: Iterable[logging.LogRecord]) -> list[str]:
     """Return the metric filters of a SAM template that match no line logged for a batch."""
     return metrics.silent(Stack(transformed(read(template))), list(lines))
+
+
+def missing_permissions(
+    template: Path, role: Path, *, also: Mapping[str, Sequence[str]] | None = None
+) -> list[str]:
+    """Return what the template of a role lacks to deploy a SAM template, or allows without need.
+
+    also: the actions that types of resources need which this tool does not know
+    """
+    stack, of_role = Stack(transformed(read(template))), Stack(parsed(read(role)))
+    return list(deploy_role.faults(stack, of_role, also or {}))

@@ -43,6 +43,16 @@ def test_generated_template_breaks_no_rule(bake: Bake, queue_type: str) -> None:
     assert problems(bake(queue_type=queue_type).path / "template.yaml", SETTINGS) == []
 
 
+@pytest.mark.parametrize(("alias", "expected"), [("live", ["W2001 Parameter Name not used."]), ("!Ref Name", [])])
+def test_parameter_that_sam_replaces_with_its_value_is_used(
+    bake: Bake, tmp_path: Path, alias: str, expected: list[str]
+) -> None:
+    path = edited(bake, tmp_path, "Parameters:\n", "Parameters:\n  Name: { Type: String, Default: live }\n")
+    source = path.read_text("utf-8")
+    path.write_text(source.replace("Tracing: Active", f"AutoPublishAlias: {alias}"), "utf-8")
+    assert problems(path, SETTINGS) == expected
+
+
 @pytest.mark.parametrize(
     ("queue_type", "found", "replacement", "rule"),
     [

@@ -332,8 +332,8 @@ REFUSED = {
         "cannot deploy the template: Jobs: ValueError: invalid literal for int() with base 10: 'soon'",
     ),
     "parameters without a value": (
-        template(JOBS, worker(), more="Parameters: {Stage: {Type: String}, Vpc: {Type: AWS::EC2::VPC::Id}}"),
-        "these parameters have no default; give each a value: --parameter Stage=… --parameter Vpc=…",
+        template(JOBS, worker(), more="Parameters: {Stage: {Type: String}, Zone: {Type: String}}"),
+        "these parameters have no default; give each a value: --parameter Stage=… --parameter Zone=…",
     ),
     "loop over a parameter": (
         template("  Fn::ForEach::Colours: [Colour, !Ref Colours, {'${Colour}Jobs': {Type: AWS::SQS::Queue}}]\n",
@@ -372,6 +372,13 @@ WITH_PARAMETERS = template(
     ),
     more=PARAMETERS,
 )
+
+
+def test_ids_of_a_network_need_no_value(deploy: Deploy) -> None:
+    more = "Parameters: {Vpc: {Type: AWS::EC2::VPC::Id}, Subnets: {Type: List<AWS::EC2::Subnet::Id>}}"
+    properties = "VpcConfig: {SubnetIds: !Ref Subnets, SecurityGroupIds: [sg-1]}"
+    (mapping,) = deploy(template(JOBS, worker(properties=properties), more=more))
+    assert mapping.function.name == "Worker"
 
 
 def test_parameters_have_their_default_or_the_value_given(aws: EmbeddedAws, deploy: Deploy) -> None:

@@ -6,7 +6,7 @@ ROOMS := "{{cookiecutter.project_slug}}/lambdas/sqs" "{{cookiecutter.project_slu
 SQSKIT := "{{cookiecutter.project_slug}}/tools/sqskit"
 GITHUB := .github examples/order-events/.github
 
-.PHONY: help demo test test-all quick lint bench picture examples lock clean
+.PHONY: help demo test test-all quick lint scan bench picture examples lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: .venv/ready ## check style, format, types and workflows
 	$(BIN)/mypy
 	$(BIN)/zizmor --quiet --offline --strict-collection $(GITHUB)
 	$(BIN)/jactionlint --no-online --shellcheck= --pyflakes= $(foreach each,$(GITHUB),$(each)/workflows/ci.yml $(each)/dependabot.yml)
+
+scan: .venv/ready ## check the stacks with checkov, cfn-lint and Guard
+	$(BIN)/pytest -n 2 tests/test_scanners.py
 
 bench: .venv/bench/ready ## measure the generated project beside Powertools
 	@$(BIN)/python -m benchmarks.bench

@@ -22,8 +22,8 @@ from sqskit.environment import REGION, SETTINGS, environment
 from sqskit.errors import UserError
 from sqskit.filters import read_pattern
 from sqskit.mapping import EventSourceMapping, Function, Queue
-from sqskit.parameters import parameter_values, text_of
-from sqskit.simplify import NOT_EMULATED, simplified
+from sqskit.parameters import NOT_EMULATED, parameter_values, text_of
+from sqskit.simplify import simplified
 from sqskit.template import parsed, read, transformed
 
 STACK = "local"

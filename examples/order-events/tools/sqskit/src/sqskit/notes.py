@@ -7,8 +7,8 @@ from typing import Any
 
 from sqskit.code import Code
 from sqskit.mapping import EventSourceMapping, Function
-from sqskit.parameters import IN_PARAMETER_STORE
-from sqskit.simplify import MAPPING, NOT_EMULATED, function_of
+from sqskit.parameters import IN_PARAMETER_STORE, NOT_EMULATED
+from sqskit.simplify import MAPPING, function_of
 from sqskit.template import functions
 
 # How many kinds of resources to name.

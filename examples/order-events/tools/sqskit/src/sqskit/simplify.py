@@ -8,9 +8,6 @@ QUEUE = "AWS::SQS::Queue"
 FUNCTION = "AWS::Lambda::Function"
 MAPPING = "AWS::Lambda::EventSourceMapping"
 
-# Begins what stands for a resource or value that moto cannot make.
-NOT_EMULATED = "not-emulated:"
-
 # Of a function. Its worker has no VPC, no layers from AWS and no versions.
 USEFUL = ("Handler", "Runtime", "Timeout", "MemorySize", "Environment", "LoggingConfig")
 

@@ -13,7 +13,8 @@ from moto.cloudformation.models import CloudFormationBackend
 from moto.core.exceptions import ServiceException
 from moto.sqs.models import Queue, sqs_backends
 
-from sqskit.simplify import FUNCTION, MAPPING, NOT_EMULATED, QUEUE
+from sqskit.parameters import NOT_EMULATED
+from sqskit.simplify import FUNCTION, MAPPING, QUEUE
 
 REFERENCES = {"Ref", "Fn::GetAtt", "Fn::ImportValue"}
 

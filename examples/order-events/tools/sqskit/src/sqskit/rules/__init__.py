@@ -26,6 +26,8 @@ from sqskit.rules.stack import Stack
 from sqskit.samconfig import environments_in
 from sqskit.template import parsed, read, transformed
 
+UNUSED_PARAMETER = "W2001"
+
 
 def problems(template: Path, settings: Any) -> list[str]:
     """Return what is wrong with a SAM template: broken rules, and what cfn-lint finds.
@@ -33,7 +35,8 @@ def problems(template: Path, settings: Any) -> list[str]:
     settings: those of the handler, with `reserve_seconds`, `backoff`, and `once` if it has that.
     Raises UserError if SAM cannot transform the template.
     """
-    content = transformed(read(template))
+    source = read(template)
+    content = transformed(source)
     stack = Stack(content)
     linted = cfnlint.api.lint(json.dumps(content, ensure_ascii=False), regions=["us-east-1"])
     return [
@@ -43,8 +46,17 @@ def problems(template: Path, settings: Any) -> list[str]:
         *idempotency.faults(stack, settings),
         *sources.faults(stack),
         *metrics.faults(stack),
-        *(f"{match.rule.id} {match.message}" for match in linted),
+        *(
+            f"{match.rule.id} {match.message}"
+            for match in linted
+            if match.rule.id != UNUSED_PARAMETER or not is_used(parsed(source), match.path[1])
+        ),
     ]
+
+
+def is_used(template: Any, parameter: str) -> bool:
+    """Tell whether a SAM template refers to a parameter; SAM replaces some with their values."""
+    return json.dumps({"Ref": parameter}) in json.dumps(template, default=str)
 
 
 def environment_problems(template: Path) -> list[str]:

@@ -350,16 +350,15 @@ def test_broken_rule_of_idempotency_is_reported(
     bake: Bake, days: int | None, edits: dict[str, str], expected: list[str]
 ) -> None:
     stack = Stack(transformed(with_table(bake, edits)))
-    assert [*idempotency.faults(stack, settings_with(days)), *roles.faults(stack)] == expected
+    assert [*idempotency.faults(stack, {FUNCTION: settings_with(days)}), *roles.faults(stack)] == expected
 
 
 def test_settings_without_once_are_those_of_any_handler(bake: Bake) -> None:
     stack = Stack(transformed((bake().path / "template.yaml").read_text("utf-8")))
-    assert list(idempotency.faults(stack, SimpleNamespace())) == []
+    assert list(idempotency.faults(stack, {FUNCTION: SimpleNamespace()})) == []
 
 
-@pytest.mark.parametrize("days", [None, 19])
-def test_only_one_of_two_functions_needs_the_table(bake: Bake, days: int | None) -> None:
+def test_only_the_function_that_is_made_with_once_needs_the_table(bake: Bake) -> None:
     content = transformed(with_table(bake, {}))
     resources = content["Resources"]
     function = resources[FUNCTION]["Properties"]
@@ -374,7 +373,10 @@ def test_only_one_of_two_functions_needs_the_table(bake: Bake, days: int | None)
         "FunctionName": {"Ref": "Second"},
     }
     resources["SecondMapping"] = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}
-    assert list(idempotency.faults(Stack(content), settings_with(days))) == []
+    first, other = settings_with(19), settings_with(None)
+    assert list(idempotency.faults(Stack(content), {FUNCTION: first, "Second": other})) == []
+    (fault,) = idempotency.faults(Stack(content), {FUNCTION: first, "Second": first})
+    assert fault.startswith("Second: its handler is made with Once, which needs a table")
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,12 @@ from pathlib import Path
 
 from sqskit.rules import environment_problems, missing_permissions, problems
 
-from new_message_processor.app import handler
-
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "template.yaml"
 
 
 def test_stack_breaks_no_rule() -> None:
-    assert problems(TEMPLATE, handler.settings) == []
+    assert problems(TEMPLATE) == []
 
 
 def test_environments_fit_the_stack() -> None:

@@ -1,17 +1,13 @@
 """The files in contract/ that are made from the message class and the examples."""
 
 import hashlib
-import importlib
 import json
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqskit.environment import REGION, close_aws
+from sqskit.environment import REGION
 from sqskit.errors import UserError
+from sqskit.handlers import imported
 from sqskit.template import example_file, examples, functions, parsed, read
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -60,39 +56,11 @@ def text_of(content: Any) -> str:
 
 def message_type(root: Path, properties: Any) -> Any:
     """Return the class that a function's handler decodes. Raises UserError."""
-    folder = str(root / properties["CodeUri"])
-    handler = properties["Handler"]
-    module, _, name = handler.rpartition(".")
-    sys.path.insert(0, folder)
-    try:
-        with closed_environment(properties.get("Environment", {}).get("Variables", {})):
-            found = getattr(importlib.import_module(module), name)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"cannot import {handler}: {reason}") from error
-    finally:
-        sys.path.remove(folder)
+    found = imported(root, properties)
     if not hasattr(found, "message_type"):
+        handler = properties["Handler"]
         raise UserError(f"{handler} must be made with batch_handler, which knows the message class")
     return found.message_type
-
-
-@contextmanager
-def closed_environment(variables: dict[str, Any]) -> Iterator[None]:
-    """Give the variables of a function to code that is imported, and keep it away from AWS.
-
-    A value that only CloudFormation knows is replaced by the name of its variable.
-    """
-    before = dict(os.environ)
-    close_aws()
-    os.environ.update(
-        {name: name if isinstance(value, dict) else str(value) for name, value in variables.items()}
-    )
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def checked(example: Path, function: str, type_: Any) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import cfnlint.api
 
+from sqskit.handlers import imported
 from sqskit.rules import (
     deploy_role,
     environments,
@@ -24,26 +25,32 @@ from sqskit.rules import (
 )
 from sqskit.rules.stack import Stack
 from sqskit.samconfig import environments_in
-from sqskit.template import parsed, read, transformed
+from sqskit.template import functions, parsed, read, transformed
 
 UNUSED_PARAMETER = "W2001"
 
 
-def problems(template: Path, settings: Any) -> list[str]:
+def problems(template: Path, settings: Any = None) -> list[str]:
     """Return what is wrong with a SAM template: broken rules, and what cfn-lint finds.
 
-    settings: those of the handler, with `reserve_seconds`, `backoff`, and `once` if it has that.
-    Raises UserError if SAM cannot transform the template.
+    settings: those of a handler made with batch_handler, for every function; by default, the
+    handler of each function is imported.
+    Raises UserError if SAM cannot transform the template, or a handler cannot be imported.
     """
     source = read(template)
     content = transformed(source)
     stack = Stack(content)
+    of_functions = {
+        name: settings or getattr(imported(template.parent, properties), "settings", None)
+        for name, properties in functions(parsed(source))
+        if any(event["Type"] == "SQS" for event in properties.get("Events", {}).values())
+    }
     linted = cfnlint.api.lint(json.dumps(content, ensure_ascii=False), regions=["us-east-1"])
     return [
         *queues.faults(stack),
-        *mappings.faults(stack, settings),
+        *mappings.faults(stack, of_functions),
         *roles.faults(stack),
-        *idempotency.faults(stack, settings),
+        *idempotency.faults(stack, of_functions),
         *sources.faults(stack),
         *metrics.faults(stack),
         *(

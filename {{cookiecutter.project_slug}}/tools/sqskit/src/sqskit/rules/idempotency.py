@@ -1,6 +1,6 @@
 """Rules for idempotency: the table of the keys that are done, and how long a key is remembered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqskit.rules.mappings import is_queue
@@ -28,54 +28,44 @@ NO_EXPIRATION = (
 SECONDS_OF_A_DAY = 86_400
 
 
-def faults(stack: Stack, settings: Any) -> Iterator[str]:
-    """Yield a line for each broken rule."""
-    once = getattr(settings, "once", None)
-    mappings = {
-        name: mapping
-        for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping")
-        if is_queue_with_function(stack, mapping)
-    }
-    functions = {
-        stack.named(each["FunctionName"]): stack.referred(each["FunctionName"])
-        for each in mappings.values()
-    }
-    users = {name: each for name, each in functions.items() if variable_of(each)}
-    # The settings are those of one function, but do not name it.
-    if once is None and len(users) == len(functions):
-        for name in users:
-            yield (
-                f"{name}: its handler is not made with Once, so nothing uses {IDEMPOTENCY_TABLE}; "
-                "remove the variable and its table, or use Once"
-            )
-        return
-    if once is not None and not users:
-        for name in functions:
-            yield (
-                f"{name}: its handler is made with Once, which needs a table; "
-                f"write {IDEMPOTENCY_TABLE}: !Ref NAME among its variables"
-            )
-    for name, function in users.items():
-        target = stack.named(variable_of(function))
-        if target and not table_of(stack, function):
-            yield (
-                f"{name}: {IDEMPOTENCY_TABLE} names {target}, which is not a table; "
-                "write !Ref and the name of a DynamoDB table"
-            )
-    for table in dict.fromkeys(table_of(stack, each) for each in users.values()):
-        if table:
-            found = table_faults(stack, stack.resources[table].get("Properties", {}))
-            yield from (f"{table}: {fault}" for fault in found)
-    if once is not None:
-        for name, mapping in mappings.items():
-            if stack.named(mapping["FunctionName"]) in users:
-                yield from (f"{name}: {fault}" for fault in memory_faults(stack, mapping, once))
+def faults(stack: Stack, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each broken rule.
+
+    settings: those of the handlers that are made with batch_handler, by function.
+    """
+    tables = list[str]()
+    for mapping_name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping"):
+        name = stack.named(mapping["FunctionName"]) or ""
+        queue = stack.named(mapping.get("EventSourceArn"))
+        if not is_queue(stack, queue) or not settings.get(name):
+            continue
+        once, function = getattr(settings[name], "once", None), stack.resources[name]["Properties"]
+        yield from (f"{name}: {fault}" for fault in variable_faults(stack, function, once))
+        if variable_of(function) and once:
+            yield from (f"{mapping_name}: {fault}" for fault in memory_faults(stack, mapping, once))
+            tables += filter(None, [table_of(stack, function)])
+    for table in dict.fromkeys(tables):
+        found = table_faults(stack, stack.resources[table].get("Properties", {}))
+        yield from (f"{table}: {fault}" for fault in found)
 
 
-def is_queue_with_function(stack: Stack, mapping: Any) -> bool:
-    """Tell whether a mapping connects a queue of the stack with a function of the stack."""
-    queue = stack.named(mapping.get("EventSourceArn"))
-    return bool(queue and is_queue(stack, queue) and stack.named(mapping["FunctionName"]))
+def variable_faults(stack: Stack, function: Any, once: Any) -> Iterator[str]:
+    target = stack.named(variable_of(function))
+    if once is None and variable_of(function):
+        yield (
+            f"its handler is not made with Once, so nothing uses {IDEMPOTENCY_TABLE}; "
+            "remove the variable and its table, or use Once"
+        )
+    elif once is not None and not variable_of(function):
+        yield (
+            "its handler is made with Once, which needs a table; "
+            f"write {IDEMPOTENCY_TABLE}: !Ref NAME among its variables"
+        )
+    elif target and not table_of(stack, function):
+        yield (
+            f"{IDEMPOTENCY_TABLE} names {target}, which is not a table; "
+            "write !Ref and the name of a DynamoDB table"
+        )
 
 
 def variable_of(function: Any) -> Any:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqskit.rules.queues import retention
@@ -15,8 +15,11 @@ from sqskit.rules.stack import Stack
 QUEUE_URL, DEAD_LETTER_QUEUE_URL = "QUEUE_URL", "DEAD_LETTER_QUEUE_URL"
 
 
-def faults(stack: Stack, settings: Any) -> Iterator[str]:
-    """Yield a line for each broken rule."""
+def faults(stack: Stack, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each broken rule.
+
+    settings: those of the handlers that are made with batch_handler, by function.
+    """
     functions = defaultdict[str, list[str]](list)
     for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping"):
         source = mapping.get("EventSourceArn")
@@ -26,7 +29,7 @@ def faults(stack: Stack, settings: Any) -> Iterator[str]:
         if queue is None or function is None or not is_queue(stack, queue):
             continue
         functions[queue].append(function)
-        found = mapping_faults(stack, mapping, settings)
+        found = mapping_faults(stack, mapping, settings.get(function))
         yield from (f"{name}: {fault}" for fault in found)
     for queue, several in functions.items():
         if len(several) > 1:
@@ -37,8 +40,8 @@ def faults(stack: Stack, settings: Any) -> Iterator[str]:
         yield from (f"{name}: {fault}" for fault in function_faults(stack, name, function))
 
 
-def is_queue(stack: Stack, name: str) -> bool:
-    return bool(stack.resources[name]["Type"] == "AWS::SQS::Queue")
+def is_queue(stack: Stack, name: str | None) -> bool:
+    return name is not None and bool(stack.resources[name]["Type"] == "AWS::SQS::Queue")
 
 
 def mapping_faults(stack: Stack, mapping: Any, settings: Any) -> Iterator[str]:
@@ -59,7 +62,7 @@ def mapping_faults(stack: Stack, mapping: Any, settings: Any) -> Iterator[str]:
     if stack.number(queue, "VisibilityTimeout", 30) < least:
         reason = "6 x the function's timeout, plus the batching window"
         yield f"the queue's VisibilityTimeout must be at least {least}: {reason}"
-    if timeout <= settings.reserve_seconds:
+    if settings and timeout <= settings.reserve_seconds:
         reserve = settings.reserve_seconds
         yield f"the function's timeout must be longer than its reserve, {reserve} s"
     if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
@@ -68,7 +71,8 @@ def mapping_faults(stack: Stack, mapping: Any, settings: Any) -> Iterator[str]:
         yield "FilterCriteria must go: Lambda deletes the messages that do not match"
     if str(stack.value(mapping.get("Enabled", True))).lower() == "false":
         yield "Enabled must be true: nobody else reads the queue"
-    yield from retry_faults(stack, queue, function, settings.backoff)
+    if settings:
+        yield from retry_faults(stack, queue, function, settings.backoff)
     yield from environment_faults(stack, mapping, queue, function)
 
 

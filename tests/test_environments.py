@@ -1,17 +1,20 @@
 """The environments in samconfig.toml, as SAM reads them, and the rules that they keep."""
 
 import importlib
+import json
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+import cfnlint.api
 import click
 import pytest
 from moto.cloudformation.responses import CloudFormationResponse
 from samcli.cli.types import CfnParameterOverridesType
 from samtranslator.yaml_helper import yaml_parse
-from sqskit.aws import Aws
+from sqskit.aws import Aws, EmbeddedAws
 from sqskit.rules import environment_problems
+from sqskit.template import transformed
 
 from tests.support.projects import CHOICES, Bake, Project, run
 
@@ -92,8 +95,12 @@ def test_sam_deploys_an_environment(bake: Bake, endpoint: str, tmp_path: Path, m
     assert request["StackName"] == "order-events-prod"
     assert {each["ParameterKey"]: each["ParameterValue"] for each in request["Parameters"]} == {
         "LogLevel": "INFO",
+        "LogRetentionDays": "30",
         "MaximumConcurrency": "10",
         "AlarmEmail": "",
+        "AlarmTopicArn": "",
+        "AlarmAgeSeconds": "600",
+        "AlarmFailurePercent": "5",
         "ExistingTopicArn": "",
         "FilterPolicy": POLICY,
     }
@@ -101,6 +108,27 @@ def test_sam_deploys_an_environment(bake: Bake, endpoint: str, tmp_path: Path, m
         "project": "order-events",
         "environment": "prod",
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env", STACKS)
+@pytest.mark.parametrize(
+    ("queue_type", "source"),
+    [
+        pytest.param(queue_type, source, marks=[] if (queue_type, source) == ("fifo", "sns") else pytest.mark.wide)
+        for queue_type in CHOICES["queue_type"]
+        for source in CHOICES["source"]
+    ],
+)
+def test_each_environment_is_linted_and_deployed_to_moto(bake: Bake, queue_type: str, source: str, env: str) -> None:
+    project = bake(queue_type=queue_type, source=source, idempotency_key="orderId")
+    template = project.path / "template.yaml"
+    parameters = settings(project, "deploy", env)["parameter_overrides"]
+    content = transformed(template.read_text("utf-8"), parameters)
+    assert cfnlint.api.lint(json.dumps(content), regions=["us-east-1"]) == []
+    with EmbeddedAws() as aws:
+        (mapping,) = aws.deploy(template, parameters)
+        assert aws.client("dynamodb").list_tables()["TableNames"] == [mapping.function.environment["IDEMPOTENCY_TABLE"]]
 
 
 # --- rules -------------------------------------------------------------------------------------

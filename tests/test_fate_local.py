@@ -107,7 +107,14 @@ def order(order_id: str) -> str:
     return json.dumps({"orderId": order_id})
 
 
-@pytest.mark.parametrize("bad", [["kills"], ["hangs"], ["kills-1", "kills-2"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(["kills"], id="one kills"),
+        pytest.param(["hangs"], id="one hangs"),
+        pytest.param(["kills-1", "kills-2"], id="two kill", marks=pytest.mark.wide),
+    ],
+)
 def test_only_killers_become_dead_letters(project: Project, bad: list[str], tmp_path: Path, patience: None) -> None:
     good = [f"good-{n}" for n in range(10 - len(bad))]
     with played(project, [order(each) for each in [*good[:4], *bad, *good[4:]]]) as stack:

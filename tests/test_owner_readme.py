@@ -55,6 +55,12 @@ def project(request: pytest.FixtureRequest, bake: Bake, tmp_path_factory: pytest
     return baked.copied(tmp_path_factory.mktemp("owned"))
 
 
+# For tests that take long: one project is enough, except in a wide run.
+ONE_PROJECT = pytest.mark.parametrize(
+    "project", ["defaults", pytest.param("odd", marks=pytest.mark.wide)], indirect=True
+)
+
+
 @pytest.fixture
 def python(with_python: Callable[[str], dict[str, str]]) -> dict[str, str]:
     return with_python(RUNTIME)
@@ -134,6 +140,7 @@ def test_command_needs_an_aws_account(
     assert "Error: Unable to locate credentials\n" in done.stdout
 
 
+@ONE_PROJECT
 def test_library_is_added_to_the_tests_and_to_lambda(project: Project, python: dict[str, str], tmp_path: Path) -> None:
     project = project.copied(tmp_path)
     add, requirements = ADD_A_LIBRARY
@@ -258,6 +265,7 @@ def stack(project: Project, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> I
     stack.client("cloudformation").delete_stack(StackName=project.path.name)
 
 
+@ONE_PROJECT
 def test_commands_work_on_aws(stack: Stack, project: Project) -> None:
     example = json.loads((project.path / "contract" / f"{module_of(project)}.json").read_text("utf-8"))
     send, logs, dead_letters, redrive, pause, resume, destroy = ON_AWS
@@ -359,6 +367,7 @@ def add_second_processor(project: Project) -> None:
     project.run("bash", "-euo", "pipefail", "-c", contract)
 
 
+@ONE_PROJECT
 def test_second_processor(
     project: Project, python: dict[str, str], endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,7 +217,7 @@ def test_cruft_brings_the_changes_of_the_template_and_keeps_those_of_the_owner(
     edited = contents(project, owners)
 
     template = repository / "{{cookiecutter.project_slug}}"
-    edit("template.yaml", "RetentionInDays: 30", "RetentionInDays: 90", template)
+    edit("template.yaml", "ReceiveMessageWaitTimeSeconds: 20", "ReceiveMessageWaitTimeSeconds: 10", template)
     edit("lambdas/sqs/__init__.py", '"""Batches', '"""Changed. Batches', template)
     edit(
         "cookiecutter.json", '    "sam_builder": [', '    "colour": ["red", "blue"],\n    "sam_builder": [', repository
@@ -232,9 +232,11 @@ def test_cruft_brings_the_changes_of_the_template_and_keeps_those_of_the_owner(
     assert not [name for name in updated if name.endswith((".rej", ".orig"))]
     assert updated["red.txt"] == b"PaymentReceived\n"
     assert updated["lambdas/sqs/__init__.py"].startswith(b'"""Changed. Batches')
-    assert b"RetentionInDays: 90" in updated["template.yaml"]
-    assert b"RetentionInDays: 90" not in edited["template.yaml"]
-    restored = updated["template.yaml"].replace(b"RetentionInDays: 90", b"RetentionInDays: 30")
+    assert b"ReceiveMessageWaitTimeSeconds: 10" in updated["template.yaml"]
+    assert b"ReceiveMessageWaitTimeSeconds: 10" not in edited["template.yaml"]
+    restored = updated["template.yaml"].replace(
+        b"ReceiveMessageWaitTimeSeconds: 10", b"ReceiveMessageWaitTimeSeconds: 20"
+    )
     assert_same({name: updated[name] for name in owners} | {"template.yaml": restored}, edited)
 
 

@@ -29,30 +29,34 @@ LARGEST = [{"source": source, "queue_type": "fifo", "idempotency_key": "orderId"
 
 # Of the actions that CloudFormation publishes for these types, those that no property in a stack needs.
 UNUSED = {
+    "AWS::CodeDeploy::DeploymentGroup": "codedeploy:CreateDeployment codedeploy:RegisterOnPremisesInstance "
+    "codedeploy:StopDeployment",
     "AWS::DynamoDB::Table": "dynamodb:AssociateTableReplica dynamodb:BatchWriteItem dynamodb:CreateTableReplica "
     "dynamodb:DeleteItem dynamodb:DeleteResourcePolicy dynamodb:DescribeImport "
     "dynamodb:DisableKinesisStreamingDestination dynamodb:EnableKinesisStreamingDestination dynamodb:GetItem "
     "dynamodb:ImportTable dynamodb:PutItem dynamodb:PutResourcePolicy dynamodb:Query dynamodb:Scan "
     "dynamodb:UpdateContributorInsights dynamodb:UpdateItem dynamodb:UpdateKinesisStreamingDestination "
-    "iam:CreateServiceLinkedRole kinesis:DescribeStream kinesis:PutRecords kms:CreateGrant kms:Decrypt "
-    "kms:DescribeKey kms:Encrypt kms:ListAliases kms:RevokeGrant logs:CreateLogGroup logs:CreateLogStream "
-    "logs:DescribeLogGroups logs:DescribeLogStreams logs:PutLogEvents logs:PutRetentionPolicy s3:GetObject "
-    "s3:GetObjectMetadata s3:ListBucket",
+    "iam:CreateServiceLinkedRole kinesis:DescribeStream kinesis:PutRecords kms:ListAliases logs:CreateLogGroup "
+    "logs:CreateLogStream logs:DescribeLogGroups logs:DescribeLogStreams logs:PutLogEvents logs:PutRetentionPolicy "
+    "s3:GetObject s3:GetObjectMetadata s3:ListBucket",
+    "AWS::EC2::VPCEndpoint": "vpc-lattice:CreateServiceNetworkVpcEndpointAssociation "
+    "vpc-lattice:DescribeServiceNetworkVpcEndpointAssociation vpce:AllowMultiRegion",
     "AWS::Events::Rule": "iam:PassRole",
-    "AWS::IAM::ManagedPolicy": "iam:AttachGroupPolicy iam:AttachRolePolicy iam:AttachUserPolicy "
-    "iam:DetachGroupPolicy iam:DetachRolePolicy iam:DetachUserPolicy",
+    "AWS::IAM::ManagedPolicy": "iam:AttachGroupPolicy iam:AttachRolePolicy iam:AttachUserPolicy iam:DetachGroupPolicy "
+    "iam:DetachRolePolicy iam:DetachUserPolicy",
     "AWS::IAM::Role": "iam:DeleteRolePermissionsBoundary",
+    "AWS::Lambda::Alias": "lambda:DeleteProvisionedConcurrencyConfig lambda:PutProvisionedConcurrencyConfig",
     "AWS::Lambda::EventSourceMapping": "kms:Decrypt kms:DescribeKey kms:GenerateDataKey",
-    "AWS::Lambda::Function": "ec2:DescribeNetworkInterfaces ec2:DescribeSecurityGroups ec2:DescribeSubnets "
-    "ec2:DescribeVpcs elasticfilesystem:DescribeMountTargets kms:CreateGrant kms:Decrypt kms:DescribeKey kms:Encrypt "
-    "kms:GenerateDataKey lambda:AssociateRuntimeAlias lambda:DeleteFunctionCodeSigningConfig "
-    "lambda:GetCodeSigningConfig lambda:GetLayerVersion lambda:PassCapacityProvider lambda:PublishVersion "
-    "lambda:PutFunctionCodeSigningConfig lambda:PutFunctionRecursionConfig lambda:PutFunctionScalingConfig "
-    "lambda:PutRuntimeManagementConfig s3:GetObject s3:GetObjectVersion s3files:ListMountTargets",
-    "AWS::Logs::LogGroup": "firehose:TagDeliveryStream logs:AssociateKmsKey logs:CreateLogDelivery "
-    "logs:DeleteDataProtectionPolicy logs:DeleteIndexPolicy logs:DeleteResourcePolicy logs:DisassociateKmsKey "
-    "logs:PutBearerTokenAuthentication logs:PutDataProtectionPolicy logs:PutIndexPolicy "
-    "logs:PutLogGroupDeletionProtection logs:PutResourcePolicy s3:REST.PUT.OBJECT",
+    "AWS::Lambda::Function": "elasticfilesystem:DescribeMountTargets lambda:AssociateRuntimeAlias "
+    "lambda:DeleteFunctionCodeSigningConfig lambda:GetCodeSigningConfig lambda:GetLayerVersion "
+    "lambda:PassCapacityProvider lambda:PublishVersion lambda:PutFunctionCodeSigningConfig "
+    "lambda:PutFunctionRecursionConfig lambda:PutFunctionScalingConfig lambda:PutRuntimeManagementConfig s3:GetObject "
+    "s3:GetObjectVersion s3files:ListMountTargets",
+    "AWS::Lambda::Version": "lambda:PutFunctionScalingConfig lambda:PutProvisionedConcurrencyConfig "
+    "lambda:PutRuntimeManagementConfig",
+    "AWS::Logs::LogGroup": "firehose:TagDeliveryStream logs:CreateLogDelivery logs:DeleteDataProtectionPolicy "
+    "logs:DeleteIndexPolicy logs:DeleteResourcePolicy logs:PutBearerTokenAuthentication logs:PutDataProtectionPolicy "
+    "logs:PutIndexPolicy logs:PutLogGroupDeletionProtection logs:PutResourcePolicy s3:REST.PUT.OBJECT",
     "AWS::SNS::Subscription": "iam:GetRole iam:PassRole",
     "AWS::SNS::Topic": "iam:GetRole iam:PassRole sns:PutDataProtectionPolicy sns:Subscribe sns:Unsubscribe",
 }
@@ -148,6 +152,9 @@ def test_actions_exist_and_are_as_narrow_as_their_service_allows() -> None:
          "deploy-role.yaml must limit iam:PassRole with the condition iam:PassedToService"),
         ({"lambda:FunctionArn": "aws:SourceArn"},
          "deploy-role.yaml must limit lambda:CreateEventSourceMapping with the condition lambda:FunctionArn"),
+        ({"lambda.amazonaws.com": "codedeploy.amazonaws.com"},
+         "NewMessageProcessorFunction: deploy-role.yaml must allow iam:PassRole on "
+         "arn:aws:iam::123456789012:role/this-stack-Role for lambda.amazonaws.com"),
     ],
 )  # fmt: skip
 def test_fault_of_the_role_is_reported(bake: Bake, change: dict[str, str], fault: str) -> None:
@@ -170,6 +177,24 @@ def test_new_resource_without_its_permission_is_reported(bake: Bake) -> None:
     function["ReservedConcurrentExecutions"] = 10
     (fault,) = faults(stack, role, {})
     assert "lambda:DeleteFunctionConcurrency, lambda:PutFunctionConcurrency on arn:aws:lambda:" in fault
+
+
+def test_key_that_can_be_used_without_cloudformation_is_reported(bake: Bake) -> None:
+    stack, role = stack_of(bake()), template_of(bake())
+    stack.resources["NewMessageProcessorFunction"]["Properties"]["KmsKeyArn"] = {"Ref": "KeyArn"}
+    (fault,) = faults(stack, Stack(role), {})
+    actions = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
+    where = "arn:aws:kms:us-east-1:123456789012:key/"
+    assert fault == f"NewMessageProcessorFunction: deploy-role.yaml must allow {', '.join(actions)} on {where}id"
+
+    statement: Any = {"Effect": "Allow", "Action": actions, "Resource": f"{where}*"}
+    (policy,) = role["Resources"]["Role"]["Properties"]["Policies"]
+    policy["PolicyDocument"]["Statement"].append(statement)
+    assert list(faults(stack, Stack(role), {})) == [
+        f"deploy-role.yaml must limit {action} with the condition aws:CalledVia" for action in actions
+    ]
+    statement["Condition"] = {"ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}}
+    assert list(faults(stack, Stack(role), {})) == []
 
 
 def test_resource_whose_name_is_not_of_the_stack_is_reported(bake: Bake) -> None:

@@ -1,21 +1,27 @@
 """docs/recipes/: each recipe is followed to the letter, on projects with all kinds of answers."""
 
+import copy
 import functools
 import itertools
+import json
+import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import cfnlint.api
 import pytest
 from sqs import batch_handler
 from sqs.idempotency import Once
 from sqskit.aws import EmbeddedAws
-from sqskit.rules import problems
-from sqskit.template import transformed
+from sqskit.rules import deploy_role, environments, problems
+from sqskit.rules.stack import Stack
+from sqskit.template import parsed, transformed
 
 from scripts.machine import ARCHITECTURE, RUNTIME
 from tests.support.projects import CHOICES, Bake, Project, posix
-from tests.support.recipes import ALL, NAMES, applied, steps
+from tests.support.recipes import ALL, FILES, NAMES, applied, steps
 
 pytestmark = pytest.mark.slow
 
@@ -24,40 +30,41 @@ ANSWERS = [
     for row in itertools.product(CHOICES["source"], CHOICES["queue_type"], ["", "orderId"])
 ]
 FEW = [ANSWERS[0], ANSWERS[7]]
+LARGEST = ANSWERS[11]
 
 
 def name_of(answers: Mapping[str, str]) -> str:
     return " ".join(filter(None, answers.values()))
 
 
-def cases() -> Iterator[Any]:
-    """Yield pairs of recipes and answers; the default suite has all recipes together, and each of them once."""
+def cases(singles_in: list[dict[str, str]]) -> Iterator[Any]:
+    """Yield pairs of recipes and answers; the default suite has all recipes together, and some alone."""
     for answers in ANSWERS:
         for recipes in [ALL, *([name] for name in ALL)]:
-            quick = answers in FEW if recipes is ALL else answers == ANSWERS[11]
+            quick = answers in (FEW if recipes is ALL else singles_in)
             name = "all" if recipes is ALL else recipes[0]
             marks = [] if quick else [pytest.mark.wide]
             yield pytest.param(recipes, answers, id=f"{name} {name_of(answers)}", marks=marks)
 
 
+def few_first() -> Iterator[Any]:
+    """Yield all answers; the default suite has a few of them, with each source of messages."""
+    for answers in ANSWERS:
+        marks = [] if answers in [*FEW, LARGEST] else [pytest.mark.wide]
+        yield pytest.param(answers, id=name_of(answers), marks=marks)
+
+
 def followed(project: Project, folder: Path, *recipes: str) -> Project:
     """Return a copy of a project after some recipes."""
     copy = project.copied(folder)
-    path = copy.path / "template.yaml"
-    template = path.read_text("utf-8")
-    for recipe in recipes:
-        template = applied(recipe, template, project.answers)
-    path.write_text(template, "utf-8")
+    for name, text in applied(project, *recipes).items():
+        (copy.path / name).write_text(text, "utf-8")
     return copy
 
 
 def after(bake: Bake, *recipes: str, **answers: str) -> str:
     """Return the template of a project after some recipes."""
-    project = bake(**answers)
-    template = (project.path / "template.yaml").read_text("utf-8")
-    for recipe in recipes:
-        template = applied(recipe, template, project.answers)
-    return template
+    return applied(bake(**answers), *recipes)["template.yaml"]
 
 
 @functools.cache
@@ -83,10 +90,85 @@ def settings_of(project: Project) -> Any:
     return batch_handler(int, Once(lambda number: None, key=lambda number: number)).settings
 
 
-@pytest.mark.parametrize(("recipes", "answers"), list(cases()))
+@pytest.mark.parametrize(("recipes", "answers"), list(cases([])))
 def test_stack_breaks_no_rule(bake: Bake, tmp_path: Path, recipes: list[str], answers: dict[str, str]) -> None:
-    project = followed(bake(**answers), tmp_path, *recipes)
-    assert problems(project.path / "template.yaml", settings_of(project)) == []
+    project = bake(**answers)
+    path = tmp_path / "template.yaml"
+    path.write_text(applied(project, *recipes)["template.yaml"], "utf-8")
+    assert problems(path, settings_of(project)) == []
+
+
+def faults_of(template: str, role: Any) -> list[str]:
+    """Return what the role that deploys a template lacks, or allows without need."""
+    return list(deploy_role.faults(Stack({"Resources": stack_of(template)}), Stack(role), {}))
+
+
+@pytest.mark.parametrize(("recipes", "answers"), list(cases([LARGEST])))
+def test_environments_and_deploy_role_fit_the_stack(bake: Bake, recipes: list[str], answers: dict[str, str]) -> None:
+    files = applied(bake(**answers), *recipes)
+    template = files["template.yaml"]
+    stack = Stack({"Resources": stack_of(template), "Parameters": parsed(template)["Parameters"]})
+    assert list(environments.faults(stack, without_version(files["samconfig.toml"]))) == []
+    assert faults_of(template, parsed(files["deploy-role.yaml"])) == []
+
+
+def without_version(samconfig: str) -> dict[str, Any]:
+    return {name: each for name, each in tomllib.loads(samconfig).items() if name != "version"}
+
+
+def statements_of(role: Any) -> list[Any]:
+    (policy,) = role["Resources"]["Role"]["Properties"]["Policies"]
+    return list(policy["PolicyDocument"]["Statement"])
+
+
+@pytest.mark.parametrize(("recipes", "answers"), list(cases([LARGEST])))
+def test_each_action_that_recipes_add_to_the_deploy_role_is_needed(
+    bake: Bake, recipes: list[str], answers: dict[str, str]
+) -> None:
+    project = bake(**answers)
+    files = applied(project, *recipes)
+    plain = statements_of(parsed(applied(project)["deploy-role.yaml"]))
+    whole = parsed(files["deploy-role.yaml"])
+    added = [n for n, each in enumerate(statements_of(whole)) if each not in plain]
+    assert added
+    for n in added:
+        actions = statements_of(whole)[n]["Action"]
+        for action in actions if isinstance(actions, list) else [actions]:
+            role = copy.deepcopy(whole)
+            statements_of(role)[n]["Action"] = [each for each in actions if each != action] if actions != action else []
+            lacking = [fault for fault in faults_of(files["template.yaml"], role) if "must allow" in fault]
+            assert any(re.search(rf"\b{action}\b", fault) for fault in lacking), action
+
+
+def test_cfn_lint_accepts_the_deploy_role_with_all_recipes(bake: Bake) -> None:
+    role = applied(bake(**LARGEST), *ALL)["deploy-role.yaml"]
+    assert [str(match) for match in cfnlint.api.lint(role, regions=["us-east-1"])] == []
+
+
+@pytest.mark.parametrize("answers", [ANSWERS[3], ANSWERS[7], LARGEST], ids=name_of)
+def test_policy_of_the_deploy_role_fits_with_all_recipes(bake: Bake, answers: dict[str, str]) -> None:
+    values = {"AWS::Partition": "aws", "AWS::Region": "ap-southeast-1", "AWS::AccountId": "1" * 12}
+    values |= {"StackName": "s" * 64, "NamePrefix": "s" * 24}
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [resolved(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "Fn::Sub" in value:
+            return re.sub(r"\$\{([\w:]+)}", lambda found: values[found[1]], value["Fn::Sub"])
+        if "Fn::If" in value:
+            return resolved(value["Fn::If"][1])
+        return {key: resolved(each) for key, each in value.items()} if "Ref" not in value else "b" * 64
+
+    role = parsed(applied(bake(**answers), *ALL)["deploy-role.yaml"])
+    policy = {"Version": "2012-10-17", "Statement": resolved(statements_of(role))}
+    assert len(json.dumps(policy, separators=(",", ":"))) <= 10_240  # the most that IAM takes
+
+
+@pytest.mark.parametrize("recipe", NAMES)
+def test_project_that_github_does_not_deploy_has_no_role_to_change(bake: Bake, recipe: str) -> None:
+    assert set(applied(bake(ci="none"), recipe)) == set(FILES) - {"deploy-role.yaml"}
 
 
 def test_local_stack_runs(bake: Bake, tmp_path: Path) -> None:
@@ -118,10 +200,9 @@ def test_tests_of_the_project_pass(bake: Bake, tmp_path: Path, with_python: Call
 
 @pytest.mark.parametrize("recipe", NAMES)
 def test_every_step_is_followed_for_some_answers(recipe: str) -> None:
-    found = list(steps(recipe))
-    assert found
-    for step in found:
-        assert any(step.is_for(answers) for answers in ANSWERS)
+    assert steps(recipe)
+    for step in steps(recipe):
+        assert any(step.is_for({**answers, "ci": "github"}) for answers in ANSWERS)
 
 
 # --- customer-managed-key ----------------------------------------------------------------------
@@ -134,7 +215,7 @@ ENCRYPTED = {
 }
 
 
-@pytest.mark.parametrize("answers", ANSWERS, ids=name_of)
+@pytest.mark.parametrize("answers", list(few_first()))
 def test_key_encrypts_what_is_stored_and_may_be_used(bake: Bake, answers: dict[str, str]) -> None:
     template = after(bake, "customer-managed-key", **answers)
     for type_, name in ENCRYPTED.items():

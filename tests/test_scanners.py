@@ -41,10 +41,7 @@ def stacks(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     for state, recipes in STATES.items():
         folders[state] = tmp_path_factory.mktemp(state.replace(" ", "-"))
         for answers in ANSWERS:
-            project = bake(**answers)
-            template = (project.path / "template.yaml").read_text("utf-8")
-            for recipe in recipes:
-                template = applied(recipe, template, project.answers)
+            template = applied(bake(**answers), *recipes)["template.yaml"]
             name = "-".join(filter(None, answers.values()))
             (folders[state] / f"{name}.json").write_text(json.dumps(transformed(template), indent=1), "utf-8")
     return folders

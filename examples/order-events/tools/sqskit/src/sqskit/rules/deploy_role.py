@@ -34,18 +34,32 @@ RULE_OF_BUS = f"arn:aws:events:{PLACE}:rule/bus/%s"
 TABLE = f"arn:aws:dynamodb:{PLACE}:table/%s"
 FUNCTION = f"arn:aws:lambda:{PLACE}:function:%s"
 MAPPING = f"arn:aws:lambda:{PLACE}:event-source-mapping:id"
+VERSION = f"{FUNCTION}:version"
+ALIAS = f"{FUNCTION}:alias"
+APPLICATION = f"arn:aws:codedeploy:{PLACE}:application:%s"
+DEPLOYMENT_GROUP = f"arn:aws:codedeploy:{PLACE}:deploymentgroup:%s/{THIS}-group"
+DEPLOYMENT_CONFIG = f"arn:aws:codedeploy:{PLACE}:deploymentconfig:CodeDeployDefault.Lambda*"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/%s"
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/%s"
 LOG_GROUP = f"arn:aws:logs:{PLACE}:log-group:%s"
 ALARM = f"arn:aws:cloudwatch:{PLACE}:alarm:%s"
 DASHBOARD = f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/%s"
+KEY = f"arn:aws:kms:{PLACE}:key/id"
+ENDPOINT = f"arn:aws:ec2:{PLACE}:vpc-endpoint/id"
+ROUTE_TABLE = f"arn:aws:ec2:{PLACE}:route-table/id"
+SECURITY_GROUP = f"arn:aws:ec2:{PLACE}:security-group/id"
+SUBNET = f"arn:aws:ec2:{PLACE}:subnet/id"
+VPC = f"arn:aws:ec2:{PLACE}:vpc/id"
 
 ON_RULE = (
     "events:DeleteRule events:DescribeRule events:ListTagsForResource events:ListTargetsByRule "
     "events:PutRule events:PutTargets events:RemoveTargets events:TagResource events:UntagResource"
 )
 
-# The actions with which each type of resource is made, read, changed, tagged and deleted.
+ON_PART_OF_ENDPOINT = "ec2:CreateVpcEndpoint ec2:ModifyVpcEndpoint"
+
+# The actions with which each type of resource is made, read, changed, tagged and deleted, and those
+# that a property, or a part of one, needs as well.
 NEEDS = {
     "AWS::SQS::Queue": {
         QUEUE: "sqs:CreateQueue sqs:DeleteQueue sqs:GetQueueAttributes sqs:GetQueueUrl "
@@ -70,6 +84,17 @@ NEEDS = {
         "dynamodb:ListTagsOfResource dynamodb:TagResource dynamodb:UntagResource "
         "dynamodb:UpdateContinuousBackups dynamodb:UpdateTable dynamodb:UpdateTimeToLive"
     },
+    "AWS::DynamoDB::Table.SSESpecification.KMSMasterKeyId": {
+        KEY: "kms:CreateGrant kms:Decrypt kms:DescribeKey kms:Encrypt kms:RevokeGrant"
+    },
+    "AWS::KMS::Key": {
+        EVERYTHING: "kms:CreateKey",
+        KEY: "kms:DescribeKey kms:GetKeyPolicy kms:GetKeyRotationStatus kms:ListResourceTags "
+        "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:TagResource kms:UntagResource",
+    },
+    "AWS::KMS::Key.Description": {KEY: "kms:UpdateKeyDescription"},
+    "AWS::KMS::Key.Enabled": {KEY: "kms:DisableKey kms:EnableKey"},
+    "AWS::KMS::Key.EnableKeyRotation": {KEY: "kms:DisableKeyRotation kms:EnableKeyRotation"},
     "AWS::Lambda::Function": {
         FUNCTION: "lambda:CreateFunction lambda:DeleteFunction lambda:GetFunction "
         "lambda:GetFunctionCodeSigningConfig lambda:GetFunctionRecursionConfig "
@@ -80,6 +105,43 @@ NEEDS = {
     },
     "AWS::Lambda::Function.ReservedConcurrentExecutions": {
         FUNCTION: "lambda:DeleteFunctionConcurrency lambda:PutFunctionConcurrency"
+    },
+    "AWS::Lambda::Function.KmsKeyArn": {
+        KEY: "kms:CreateGrant kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey"
+    },
+    "AWS::Lambda::Function.VpcConfig": {
+        EVERYTHING: "ec2:DescribeNetworkInterfaces ec2:DescribeSecurityGroups ec2:DescribeSubnets "
+        "ec2:DescribeVpcs"
+    },
+    "AWS::Lambda::Version": {
+        FUNCTION: "lambda:ListVersionsByFunction lambda:PublishVersion",
+        VERSION: "lambda:DeleteFunction lambda:GetFunctionConfiguration "
+        "lambda:GetFunctionScalingConfig lambda:GetProvisionedConcurrencyConfig "
+        "lambda:GetRuntimeManagementConfig",
+    },
+    "AWS::Lambda::Alias": {
+        FUNCTION: "lambda:CreateAlias lambda:DeleteAlias lambda:GetAlias lambda:UpdateAlias",
+        ALIAS: "lambda:GetProvisionedConcurrencyConfig",
+    },
+    "AWS::Lambda::Alias.UpdatePolicy": {
+        EVERYTHING: "codedeploy:StopDeployment",
+        DEPLOYMENT_CONFIG: "codedeploy:GetDeploymentConfig",
+        DEPLOYMENT_GROUP % f"{THIS}-Application": "codedeploy:CreateDeployment "
+        "codedeploy:GetDeployment codedeploy:GetDeploymentGroup",
+    },
+    "AWS::CodeDeploy::Application": {
+        APPLICATION: "codedeploy:CreateApplication codedeploy:DeleteApplication "
+        "codedeploy:GetApplication codedeploy:ListTagsForResource codedeploy:TagResource "
+        "codedeploy:UntagResource"
+    },
+    "AWS::CodeDeploy::DeploymentGroup": {
+        APPLICATION: "codedeploy:GetApplicationRevision codedeploy:RegisterApplicationRevision",
+        DEPLOYMENT_CONFIG: "codedeploy:GetDeploymentConfig",
+        DEPLOYMENT_GROUP: "codedeploy:CreateDeploymentGroup codedeploy:DeleteDeploymentGroup "
+        "codedeploy:GetDeployment codedeploy:GetDeploymentGroup codedeploy:ListDeployments "
+        "codedeploy:ListTagsForResource codedeploy:TagResource codedeploy:UntagResource "
+        "codedeploy:UpdateDeploymentGroup",
+        ROLE % f"{THIS}-Role": "iam:PassRole",
     },
     "AWS::Lambda::EventSourceMapping": {
         EVERYTHING: "lambda:CreateEventSourceMapping",
@@ -105,6 +167,7 @@ NEEDS = {
         "logs:GetDataProtectionPolicy logs:ListTagsForResource logs:PutRetentionPolicy "
         "logs:TagResource logs:UntagResource",
     },
+    "AWS::Logs::LogGroup.KmsKeyId": {LOG_GROUP: "logs:AssociateKmsKey logs:DisassociateKmsKey"},
     "AWS::Logs::MetricFilter": {
         LOG_GROUP: "logs:DeleteMetricFilter logs:DescribeMetricFilters logs:PutMetricFilter"
     },
@@ -117,6 +180,30 @@ NEEDS = {
         DASHBOARD: "cloudwatch:DeleteDashboards cloudwatch:GetDashboard "
         "cloudwatch:ListTagsForResource cloudwatch:PutDashboard cloudwatch:TagResource "
         "cloudwatch:UntagResource"
+    },
+    "AWS::EC2::VPCEndpoint": {
+        EVERYTHING: "ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcEndpoints "
+        "ec2:DescribeVpcs",
+        ENDPOINT: "ec2:CreateTags ec2:CreateVpcEndpoint ec2:DeleteTags ec2:DeleteVpcEndpoints "
+        "ec2:ModifyVpcEndpoint",
+        VPC: "ec2:CreateVpcEndpoint",
+    },
+    "AWS::EC2::VPCEndpoint.RouteTableIds": {ROUTE_TABLE: ON_PART_OF_ENDPOINT},
+    "AWS::EC2::VPCEndpoint.SecurityGroupIds": {SECURITY_GROUP: ON_PART_OF_ENDPOINT},
+    "AWS::EC2::VPCEndpoint.SubnetIds": {SUBNET: ON_PART_OF_ENDPOINT},
+    "AWS::EC2::SecurityGroup": {
+        EVERYTHING: "ec2:DescribeInstances ec2:DescribeSecurityGroups",
+        SECURITY_GROUP: "ec2:CreateSecurityGroup ec2:CreateTags ec2:DeleteSecurityGroup "
+        "ec2:DeleteTags",
+        VPC: "ec2:CreateSecurityGroup",
+    },
+    "AWS::EC2::SecurityGroup.SecurityGroupEgress": {
+        SECURITY_GROUP: "ec2:AuthorizeSecurityGroupEgress ec2:RevokeSecurityGroupEgress "
+        "ec2:UpdateSecurityGroupRuleDescriptionsEgress"
+    },
+    "AWS::EC2::SecurityGroup.SecurityGroupIngress": {
+        SECURITY_GROUP: "ec2:AuthorizeSecurityGroupIngress ec2:RevokeSecurityGroupIngress "
+        "ec2:UpdateSecurityGroupRuleDescriptionsIngress"
     },
 }
 
@@ -147,16 +234,34 @@ NEEDS_OF_SAM = {
 
 # The conditions without which these actions reach further than the stack.
 CONDITIONS = {
+    "codedeploy:StopDeployment": "aws:CalledVia",
+    "iam:AttachRolePolicy": "iam:PolicyARN",
+    "iam:DetachRolePolicy": "iam:PolicyARN",
     "iam:PassRole": "iam:PassedToService",
     "lambda:CreateEventSourceMapping": "lambda:FunctionArn",
     "lambda:DeleteEventSourceMapping": "lambda:FunctionArn",
     "lambda:UpdateEventSourceMapping": "lambda:FunctionArn",
+    # Keys, endpoints and security groups have random ids: only CloudFormation may act on them.
+    **{
+        action: "aws:CalledVia"
+        for needs in NEEDS.values()
+        for arn, actions in needs.items()
+        for action in actions.split()
+        if arn in (KEY, ENDPOINT, ROUTE_TABLE, SECURITY_GROUP, SUBNET, VPC)
+    },
+}
+
+# The service that each type of resource gives its role to.
+PASSED_TO = {
+    "AWS::CodeDeploy::DeploymentGroup": "codedeploy.amazonaws.com",
+    "AWS::Lambda::Function": "lambda.amazonaws.com",
 }
 
 # The property that names a resource; without it, CloudFormation makes a name.
 NAMES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
+    "AWS::CodeDeploy::Application": "ApplicationName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Events::Rule": "Name",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
@@ -168,12 +273,27 @@ NAMES = {
 }
 
 
+class Need(NamedTuple):
+    """An action that a resource needs."""
+
+    action: str
+    arn: str  # empty for any resource
+    service: str = ""  # the one to which a role is passed
+
+
 class Grant(NamedTuple):
     """An action that the role allows on the resources of a pattern."""
 
     action: str
     pattern: str
     condition: str
+
+    def meets(self, need: Need) -> bool:
+        return (
+            self.action == need.action
+            and need.service in self.condition
+            and covers(self.pattern, need.arn)
+        )
 
 
 def faults(stack: Stack, role: Stack, also: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -182,7 +302,7 @@ def faults(stack: Stack, role: Stack, also: Mapping[str, Sequence[str]]) -> Iter
     also: the actions that further types of resources need, on resources of any name
     """
     grants = list(granted(role))
-    needed = [(action, arn) for arn, action in each_action(NEEDS_OF_SAM)]
+    needed = [Need(action, arn) for arn, action in each_action(NEEDS_OF_SAM)]
     yield from missing("sam deploy", needed, grants)
     for name, resource in stack.resources.items():
         if resource["Type"] not in NEEDS and resource["Type"] not in also:
@@ -203,21 +323,22 @@ def unknown(type_: str) -> str:
     )
 
 
-def missing(name: str, needed: list[tuple[str, str]], grants: list[Grant]) -> Iterator[str]:
+def missing(name: str, needed: list[Need], grants: list[Grant]) -> Iterator[str]:
     """Find actions that a resource needs and the role does not allow."""
-    lacking: dict[str, list[str]] = {}
-    for action, arn in needed:
-        if not any(each.action == action and covers(each.pattern, arn) for each in grants):
-            lacking.setdefault(arn, []).append(action)
-    for arn, actions in lacking.items():
-        where = f" on {arn}" if arn else ""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for need in needed:
+        if not any(grant.meets(need) for grant in grants):
+            lacking.setdefault((need.arn, need.service), []).append(need.action)
+    for (arn, service), actions in lacking.items():
+        where = (f" on {arn}" if arn else "") + (f" for {service}" if service else "")
         yield f"{name}: deploy-role.yaml must allow {', '.join(actions)}{where}"
 
 
-def excess(grants: list[Grant], needed: list[tuple[str, str]]) -> Iterator[str]:
+def excess(grants: list[Grant], needed: list[Need]) -> Iterator[str]:
     """Find what the role allows although nothing needs it."""
-    for action, pattern, condition in dict.fromkeys(grants):
-        arns = [arn for each, arn in needed if each == action and covers(pattern, arn)]
+    for grant in dict.fromkeys(grants):
+        action, pattern, condition = grant
+        arns = [need.arn for need in needed if grant.meets(need)]
         if "*" in action or "?" in action:
             yield f"deploy-role.yaml must name each action instead of {action}"
         elif not arns:
@@ -243,15 +364,24 @@ def granted(role: Stack) -> Iterator[Grant]:
                     yield Grant(action, resolved(resource), str(statement.get("Condition", "")))
 
 
-def needs(stack: Stack, name: str, also: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+def needs(stack: Stack, name: str, also: Mapping[str, Sequence[str]]) -> Iterator[Need]:
     """Yield each action that a resource needs, and the ARN that it is needed on."""
     resource = stack.resources[name]
-    properties = resource.get("Properties", {})
     for action in also.get(resource["Type"], ()):
-        yield action, ""  # on any resource
-    for key in [resource["Type"], *(f"{resource['Type']}.{each}" for each in properties)]:
+        yield Need(action, "")
+    for key in keys(resource):
         for arn, action in each_action(NEEDS.get(key, {})):
-            yield action, arn.replace("%s", physical_name(stack, name))
+            service = PASSED_TO.get(resource["Type"], "") if action == "iam:PassRole" else ""
+            yield Need(action, arn.replace("%s", physical_name(stack, name)), service)
+
+
+def keys(resource: Any) -> Iterator[str]:
+    """Yield the keys of a resource in the table: of its type, its properties and their parts."""
+    yield resource["Type"]
+    for name, value in {**resource, **resource.get("Properties", {})}.items():
+        yield f"{resource['Type']}.{name}"
+        if isinstance(value, dict):
+            yield from (f"{resource['Type']}.{name}.{part}" for part in value)
 
 
 def each_action(needs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -266,6 +396,8 @@ def physical_name(stack: Stack, name: str) -> str:
         *properties.get("Topics", []),
         properties.get("TopicArn"),
         properties.get("LogGroupName"),
+        properties.get("FunctionName"),
+        properties.get("ApplicationName"),
     ):
         if part_of := stack.named(whole):
             return physical_name(stack, part_of)

@@ -16,7 +16,7 @@ from sqskit.aws import Aws, EmbeddedAws
 from sqskit.rules import environment_problems
 from sqskit.template import transformed
 
-from tests.support.projects import CHOICES, Bake, Project, run
+from tests.support.projects import CHOICES, Bake, Project, posix, run
 
 PARAMETERS = [
     "LogLevel",
@@ -129,6 +129,14 @@ def test_each_environment_is_linted_and_deployed_to_moto(bake: Bake, queue_type:
     with EmbeddedAws() as aws:
         (mapping,) = aws.deploy(template, parameters)
         assert aws.client("dynamodb").list_tables()["TableNames"] == [mapping.function.environment["IDEMPOTENCY_TABLE"]]
+
+
+@posix
+@pytest.mark.parametrize("target", ["build", "deploy", "logs", "destroy", "deploy-role"])
+def test_unknown_environment_is_refused_before_sam_can_ask(bake: Bake, target: str) -> None:
+    done = run("make", target, "ENV=typo", "REPOSITORY=org/name", cwd=bake().path)
+    assert done.returncode
+    assert done.stdout.startswith("error: samconfig.toml has no environment typo\n")
 
 
 # --- rules -------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from benchmarks.simulation.settings import (
     capacity,
 )
 
-# Into so many parts is the random fifth of a wait divided.
+# The random fifth of a wait is divided into this many parts.
 PARTS = 5
 
 

@@ -177,11 +177,14 @@ def _idempotency_key_faults(answers: Mapping[str, Any]) -> list[str]:
         return [f"{quoted(text)} is not text; write all fields in one text, such as orderId, kind"]
     if text and not text.strip():
         return [f"{quoted(text)} has only spaces; write a field, or nothing at all for no idempotency"]
-    # Cookiecutter asks for fields that are a JSON object at the end. Faults of the fields are reported by themselves.
-    if "message_fields" not in answers or _message_fields_faults(answers):
+    if not text or "message_fields" not in answers:  # cookiecutter asks for fields that are a JSON object at the end
         return []
     try:
-        idempotency_key({"message_name": None, **answers})
+        found = message({"message_name": None, **answers})
+    except FieldFaults:  # they are reported by themselves
+        return []
+    try:
+        parse_key(text, found)
     except FieldFaults as error:
         return error.faults
     return []

@@ -27,7 +27,7 @@ from local_extensions.fields.model import (
     Type,
     Union,
 )
-from local_extensions.fields.names import LONGEST_NAME
+from local_extensions.fields.names import LONGEST_NAME, is_id
 from local_extensions.fields.source import Source
 
 LONGEST_TEXT = 20_000
@@ -380,8 +380,7 @@ def _best(objects: Sequence[Message]) -> tuple[str, ...] | None:
     def rank(found: tuple[tuple[str, ...], list[Field]]) -> tuple[bool, bool]:
         _, fields = found
         types = {option.name for option in _options(fields) if isinstance(option, Scalar)}
-        is_id = fields[0].name.rstrip("_").rpartition("_")[2] in {"id", "uuid"}
-        return not is_id, not types <= {"str", "int", "UUID"}
+        return not is_id(fields[0].name), not types <= {"str", "int", "UUID"}
 
     best = min(_useful(objects), key=rank, default=None)
     return best and best[0]

@@ -67,6 +67,11 @@ def pascal_case(name: str) -> str:
     return "".join(word.title() for word in name.split("_"))
 
 
+def is_id(name: str) -> bool:
+    """Tell whether a name in Python, such as `order_id`, is that of an id."""
+    return name.rstrip("_").rpartition("_")[2] in {"id", "uuid"}
+
+
 def singular(name: str) -> str:
     """Turn `items` into `item`."""
     name = name.rstrip("_")

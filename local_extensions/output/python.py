@@ -26,7 +26,7 @@ from local_extensions.fields.model import (
     Union,
     parts,
 )
-from local_extensions.fields.names import camel_case, is_taken, pascal_case
+from local_extensions.fields.names import camel_case, is_id, is_taken, pascal_case
 
 _MODULES = {
     "date": "datetime",
@@ -97,7 +97,7 @@ def identifier(message: Message | Kinds) -> str | None:
     """Return the name of the field that tells messages apart in a log; None if none seems to."""
     for field in message.fields if isinstance(message, Message) else ():
         plain = isinstance(field.type, Scalar) and field.type.name in {"str", "int", "UUID"}
-        if plain and field.name.rstrip("_").rpartition("_")[2] in {"id", "uuid"}:
+        if plain and is_id(field.name):
             return field.name
     return None
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from sqs.backoff import Backoff
-from sqs.claims import AlreadyDone, InProgress, NotClaimed
+from sqs.claims import MOST_CALLS, AlreadyDone, InProgress, NotClaimed
 from sqs.dead_letters import is_dead_letter
 from sqs.handler import Handle
 from sqs.queue import new_client
@@ -31,9 +31,6 @@ LONGEST_INVOCATION = 900
 
 # How long a message waits for another one with its key; at most until the claim of that one ends.
 WAIT = Backoff(first=5, factor=2)
-
-# For messages that are handled at the same time, as many calls are made at the same time.
-MOST_CALLS = 16
 
 FREE = (
     "attribute_not_exists(id) OR expiration < :now OR (#status = :inprogress"

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from shared.delivery import RetryLater
 from sqs.records import Record
 
+# If messages are handled at the same time, at most this many calls are made at the same time.
+MOST_CALLS = 16
+
 
 class AlreadyDone(Exception):
     """A message with the same key was handled before.

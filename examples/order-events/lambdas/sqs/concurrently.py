@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from sqs.batch import Batch, check_result
+from sqs.claims import MOST_CALLS
 from sqs.deliveries import current
 from sqs.log import logger
 from sqs.records import Record, message_group
@@ -25,7 +26,7 @@ MOST_AT_ONCE = 100
 _runner = asyncio.Runner()
 
 # For calls that wait for the network. A thread is only started when it is needed.
-_threads = ThreadPoolExecutor(16)  # MOST_CALLS in sqs.idempotency
+_threads = ThreadPoolExecutor(MOST_CALLS)
 
 
 def process_concurrently(batch: Batch) -> None:

@@ -21,7 +21,6 @@ MessageT = TypeVar("MessageT")
 
 Result = None | Coroutine[Any, Any, None]
 
-
 Handle = Callable[[MessageT], Result] | Callable[[MessageT, Delivery], Result]
 
 

@@ -18,6 +18,7 @@ from local_extensions.fields.names import snake_case
 from scripts.machine import ARCHITECTURE, RUNTIME
 from tests.support.cases import ORDER
 from tests.support.projects import Bake, Project, posix, run
+from tests.support.recipes import SECOND_PROCESSOR
 from tests.support.running import running, running_local
 
 pytestmark = [posix, pytest.mark.slow]
@@ -66,9 +67,8 @@ def python(with_python: Callable[[str], dict[str, str]]) -> dict[str, str]:
     return with_python(RUNTIME)
 
 
-def blocks(project: Project, language: str) -> list[str]:
-    readme = (project.path / "README.md").read_text("utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def name_of(project: Project) -> str:
@@ -84,18 +84,15 @@ def first_words(command: str) -> str:
 
 
 def test_every_command_is_tested_here(project: Project) -> None:
-    overview, *rest = blocks(project, "sh")
+    overview, *rest = blocks((project.path / "README.md").read_text("utf-8"), "sh")
     assert [first_words(line) for line in overview.splitlines()] == [
         "make local",
         "make local-send",
         "make test",
         "make",
     ]
-    module = module_of(project)
-    second = [f"cp -R lambdas/{module}_processor lambdas/audit_processor"]
-    second += [f"cp contract/{module}.json contract/audit.json", "make contract"]
     tested = [*RUN_LOCALLY, "make local-send", *IN_A_REPOSITORY, *ON_THIS_MACHINE, *ADD_A_LIBRARY, *ON_AWS]
-    tested += [*REFUSED_WITHOUT_AWS, *second]
+    tested += REFUSED_WITHOUT_AWS
     assert sorted(line for block in rest for line in block.splitlines()) == sorted(tested)
 
 
@@ -336,17 +333,23 @@ def test_every_target_obeys_the_environment(project: Project, endpoint: str) -> 
 
 
 def add_second_processor(project: Project) -> None:
-    """Follow the recipe of the README to the letter."""
-    (module,) = (block for block in blocks(project, "python") if block.startswith("# lambdas/"))
-    path, _, source = module.removeprefix("# ").partition("\n")
-    copy, contract = (block for block in blocks(project, "sh") if block.startswith("cp "))
-    project.run("bash", "-euo", "pipefail", "-c", copy)
-    (project.path / path).write_text(source, "utf-8")
+    """Follow the recipe to the letter."""
+    recipe = SECOND_PROCESSOR.read_text("utf-8")
+    recipe = recipe.replace("NewMessage", name_of(project)).replace("new_message", module_of(project))
+    domain, imports = blocks(recipe, "python")
+    copy, contract = blocks(recipe, "sh")
+    (path,) = re.findall(r"second function does into `(.+?)`", recipe)
+    (project.path / path).write_text(domain, "utf-8")
 
-    readme = (project.path / "README.md").read_text("utf-8")
+    project.run("bash", "-euo", "pipefail", "-c", copy)
+    (path,) = re.findall(r"^In `(.+?)`, import `handle` from", recipe, re.MULTILINE)
+    entry = project.path / path
+    (old,) = re.findall(r"^from shared\..+ import .+\n", entry.read_text("utf-8"), re.MULTILINE)
+    entry.write_text(entry.read_text("utf-8").replace(old, imports), "utf-8")
+
     step = r"copy the block from `(.+?)` to the line before `(.+?)` .+?names begin with `(.+?)`"
-    begin, end, prefix = re.findall(step, readme, re.DOTALL)[0]
-    table = readme.split("\n| from | to |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    begin, end, prefix = re.findall(step, recipe, re.DOTALL)[0]
+    table = recipe.split("\n| from | to |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
     renamings = [re.findall("`(.+?)`", row) for row in table.splitlines()]
 
     def renamed(text: str) -> str:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from textwrap import indent
 
 from scripts.machine import ARCHITECTURE, RUNTIME
 
@@ -29,6 +30,17 @@ AWS_LIKE = {
     "SAM_CLI_TELEMETRY": "0",
 }
 
+# What the owner writes into the project: the second order fails once.
+DOMAIN = PROJECT / "lambdas" / "shared" / "new_message.py"
+HANDLE = '''\
+def handle(message: NewMessage, delivery: Delivery) -> None:
+    """Ship an order."""
+    if message.order_id == "order-2" and delivery.receive_count == 1:
+        raise RetryLater(2, "the warehouse is closed")
+    logger.info("Shipped %s", message.order_id)
+'''
+BODIES = ['{"orderId": "order-1"}', '{"orderId": "order-2"}', '{"orderId": "order-3"}', '{"orderId": 7}']
+
 
 def main() -> None:
     os.environ.pop("AWS_PROFILE", None)
@@ -36,18 +48,24 @@ def main() -> None:
 
     title("Generate a project")
     shutil.rmtree(PROJECT.parent, ignore_errors=True)
-    answers = [f"runtime={RUNTIME}", f"architecture={ARCHITECTURE}"]
     PROJECT.parent.mkdir()
     config = PROJECT.parent / "cookiecutter.yaml"  # keeps these answers out of the user's next --replay
     config.write_text(f"replay_dir: {json.dumps(str(PROJECT.parent / 'replay'))}\n", "utf-8")
-    options = ["--no-input", "--config-file", "demo/cookiecutter.yaml", "--output-dir", "demo"]
+    options = ["--no-input", "--config-file=demo/cookiecutter.yaml", "--output-dir=demo"]
+    answers = [f"runtime={RUNTIME}", f"architecture={ARCHITECTURE}"]
+    show("cookiecutter . --no-input")
     run("cookiecutter", ".", *options, *answers, cwd=ROOT)
 
-    title("Validate and build it with SAM")
-    run("sam", "validate", "--lint", cwd=PROJECT)
-    run("sam", "build", cwd=PROJECT)
+    title("Write the business logic")
+    write_handle()
+    print(indent(HANDLE, "    "), end="")
 
-    title("Run the stack of its template.yaml on this machine")
+    title("Build it with SAM")
+    for command in (["sam", "validate", "--lint"], ["sam", "build"]):
+        show(shlex.join(command))
+        run(*command, cwd=PROJECT)
+
+    title("Run the stack on this machine, and send it four messages")
     process_messages()
 
     title("What next")
@@ -56,53 +74,67 @@ def main() -> None:
     print("    cookiecutter . --output-dir ..       answer the questions and own a project")
 
 
+def write_handle() -> None:
+    """Replace `handle` of the generated project."""
+    source, _, _ = DOMAIN.read_text("utf-8").partition("def handle(")
+    imports = "import msgspec\n\nfrom shared.delivery import Delivery, RetryLater\n"
+    DOMAIN.write_text(source.replace("import msgspec\n", imports) + HANDLE, "utf-8")
+
+
 def process_messages() -> None:
     """Run the stack, send messages with the AWS CLI, and wait for the outcome of each one."""
-    command = [sys.executable, "-m", "sqskit", "local", "--plain", "--retry-after", "1"]
-    print("    $ make local ARGS='--plain --retry-after 1'\n", flush=True)
+    show("make local")
+    command = [sys.executable, "-m", "sqskit", "local", "--plain"]
     running = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     outcomes: Counter[str] = Counter()
+    is_shown = False  # the lines about how to send messages are left out
     try:
         for line in running.stdout or ():
-            print(f"    {line}", end="", flush=True)
             words = line.split()
             if "aws sqs send-message" in line:
                 send_messages(shlex.split(line))
-            if words[:1] in (["done"], ["dead"]):
+            if is_shown := is_shown or " messages to " in line:
+                print(f"    {line}", end="", flush=True)
+            if words[:1] in (["done"], ["dead"], ["failed"]):
                 outcomes[words[0]] += 1
-            if line.endswith(": 1 dead letter\n"):
+            if outcomes.total() == len(BODIES) + 1:  # one of them fails first
                 break
+        show("make local-dead-letters")
+        print(indent(run(sys.executable, "-m", "sqskit", "dead-letters", cwd=PROJECT), "    "), end="")
     finally:
         running.send_signal(signal.SIGINT)
     expect(running.wait(), 0, "exit status of the run")
-    expect(dict(outcomes), {"done": 3, "dead": 1}, "outcomes")
-
-    title("Outcome")
-    print("    3 good messages     processed once each, and deleted")
-    print("    1 broken message    a dead letter at once, with its reason")
+    expect(dict(outcomes), {"done": 3, "failed": 1, "dead": 1}, "outcomes")
 
 
 def send_messages(command: list[str]) -> None:
-    """Send three good messages and a broken one, with the command that `make local` prints."""
+    """Send all messages in one call, in the way that `make local` prints for one."""
     begin = command.index("aws")
     variables = dict(word.split("=", 1) for word in command[:begin])
-    for body in ('{"orderId": "order-1"}', '{"orderId": "order-2"}', '{"orderId": "order-3"}', '{"orderId": 7}'):
-        aws = [*command[begin:-1], body]
-        print(f"    $ aws sqs send-message … --message-body {shlex.quote(body)}", flush=True)
-        done = subprocess.run(aws, cwd=PROJECT, env={**os.environ, **variables}, capture_output=True, text=True)
-        expect((done.returncode, done.stderr), (0, ""), "result of the AWS CLI")
-    print()
+    entries = json.dumps([{"Id": str(n), "MessageBody": body} for n, body in enumerate(BODIES)])
+    at = command.index("--message-body")
+    aws = ["send-message-batch" if word == "send-message" else word for word in command[begin:at]]
+    show("aws sqs send-message-batch …")
+    print("".join(f"        {body}\n" for body in BODIES), flush=True)
+    run(*aws, "--entries", entries, cwd=PROJECT, **variables)
 
 
 def title(text: str) -> None:
     print(f"\n{text}\n", flush=True)
 
 
-def run(*command: str, cwd: Path) -> None:
-    print(f"    $ {shlex.join(command)}", flush=True)
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def show(command: str) -> None:
+    print(f"    $ {command}", flush=True)
+
+
+def run(*command: str, cwd: Path, **variables: str) -> str:
+    """Run a command to its end and return what it printed; end the demo if it fails."""
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **variables}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode:
-        sys.exit(f"{done.stdout}\n{command[0]} ended with exit status {done.returncode}")
+        sys.exit(f"{done.stdout}\n{shlex.join(command)} ended with exit status {done.returncode}")
+    return done.stdout
 
 
 def expect(found: object, expected: object, what: str) -> None:

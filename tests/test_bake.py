@@ -74,6 +74,7 @@ def expected_files(module: str, ci: str, *, idempotent: bool) -> list[str]:
             f"lambdas/{module}_processor/__init__.py",
             *([".github/dependabot.yml", ".github/workflows/ci.yml", "deploy-role.yaml"] if ci == "github" else []),
             ".gitignore",
+            "AGENTS.md",
             "Makefile",
             "README.md",
             f"contract/{module}.event.json",

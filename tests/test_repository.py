@@ -43,7 +43,8 @@ def test_github_accepts_our_own_workflow(kind: str, file: str) -> None:
 def test_demo_runs_to_its_end() -> None:
     done = run(sys.executable, "-m", "scripts.demo", cwd=ROOT)
     assert done.returncode == 0, done.stdout
-    assert "a dead letter at once, with its reason" in done.stdout
+    assert "receive 1 of 7: the warehouse is closed; it is retried in 2 s" in done.stdout
+    assert "CannotDeserialize: Expected `str`, got `int` - at `$.orderId`" in done.stdout
     assert (ROOT / "demo" / "replay").is_dir(), "the answers are kept away from the user's replay files"
 
 

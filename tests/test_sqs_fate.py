@@ -265,3 +265,14 @@ def test_backoff_grows_to_its_longest_wait(backoff: Backoff, fifo: bool, waits: 
     assert backoff.most_seconds(10_000, fifo=fifo) == waits[-1]
     for n, wait in enumerate(waits, 1):
         assert all(0.8 * wait <= backoff.seconds(n, fifo=fifo) <= wait for _ in range(50))
+
+
+@pytest.mark.parametrize(("kind", "has_traceback"), [(FAILS, True), (REJECTS, False), (LATER, False)])
+def test_only_an_unexpected_exception_logs_a_traceback(
+    caplog: pytest.LogCaptureFixture, kind: str, has_traceback: bool
+) -> None:
+    with model() as sqs:
+        sqs.send(bodies_of([kind]))
+        assert sqs.invoke(handler_of(sqs, Run(), asynchronous=False))
+    (line,) = (line for line in caplog.records if "failed at receive" in line.getMessage())
+    assert bool(line.exc_info and line.exc_info[2]) == has_traceback

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, get_args
 
+from shared.delivery import Reject, RetryLater
 from sqs.records import Record, receive_count
 
 # template.yaml selects its metrics by the name of this logger and of the fields below.
@@ -37,10 +38,12 @@ def log_failure(
         return
     message_id, count = record["messageId"], receive_count(record)
     text = text_of(error)
-    # What is wrong with a body says so without the name of a class.
-    named = f"{type_name(error)}: {text}" if text else type_name(error)
-    reason = text if cause == "failedToParse" else named
+    # What is wrong with a body, and what `handle` decided, says so without the name of a class.
+    decided = isinstance(error, Reject | RetryLater)
+    speaks_for_itself = text and (decided or cause == "failedToParse")
+    reason = text if speaks_for_itself else f"{type_name(error)}: {text}".removesuffix(": ")
     shown = error if len(text) < LONGEST_TEXT else Exception(text)
+    origin = None if decided else error.__traceback__
     logger.log(
         level,
         "Message %s failed at receive %s: %s; %s",
@@ -48,7 +51,7 @@ def log_failure(
         count,
         reason,
         fate,
-        exc_info=None if harmless else (type(error), shown, error.__traceback__),
+        exc_info=None if harmless else (type(error), shown, origin),
         extra={"messageId": message_id, "receiveCount": count, "cause": cause},
     )
 

@@ -10,9 +10,11 @@ from typing import Any
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from local_extensions import answers, questions
+from local_extensions import answers, current, questions
 from local_extensions.output import entry_point, json_schema, python
 from local_extensions.output.example import in_event, sqs_event
+
+VERSION = current.version()  # of these modules
 
 
 def _json(value: object, indent: int | None = None) -> str:
@@ -65,7 +67,7 @@ def _is_not_about_bad_answers(record: logging.LogRecord) -> bool:
 
 
 class TemplateFilters(Extension):
-    """The extension named in cookiecutter.json."""
+    """The filters. They report each unexpected error as a line."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

@@ -222,15 +222,16 @@ def test_cruft_brings_the_changes_of_the_template_and_keeps_those_of_the_owner(
     edit(
         "cookiecutter.json", '    "sam_builder": [', '    "colour": ["red", "blue"],\n    "sam_builder": [', repository
     )
-    (template / "{{cookiecutter.colour}}.txt").write_text("{{ cookiecutter.message_name }}\n", "utf-8")
-    commit(repository, "A change, and a new question")
+    edit("local_extensions/__init__.py", '"timeout": ', '"shouted": str.upper,\n            "timeout": ', repository)
+    (template / "{{cookiecutter.colour}}.txt").write_text("{{ cookiecutter.message_name | shouted }}\n", "utf-8")
+    commit(repository, "A change, a new question and a new filter")
 
     assert run(*cruft, "check", cwd=project).returncode == 1
     succeed(*cruft, "update", "--skip-apply-ask", cwd=project)
     succeed(*cruft, "check", cwd=project)
     updated = contents(project)
     assert not [name for name in updated if name.endswith((".rej", ".orig"))]
-    assert updated["red.txt"] == b"PaymentReceived\n"
+    assert updated["red.txt"] == b"PAYMENTRECEIVED\n"
     assert updated["lambdas/sqs/__init__.py"].startswith(b'"""Changed. Batches')
     assert b"ReceiveMessageWaitTimeSeconds: 10" in updated["template.yaml"]
     assert b"ReceiveMessageWaitTimeSeconds: 10" not in edited["template.yaml"]

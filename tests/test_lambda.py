@@ -2,15 +2,16 @@
 
 import json
 import re
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.machine import ARCHITECTURE, RUNTIME
-from tests.support.projects import Bake
+from tests.support.projects import Bake, run
 from tests.support.records import Event, event, failures
 from tests.support.runtime_api import LambdaFunction
 
@@ -35,13 +36,19 @@ DEFINITIONS = {"def": HANDLE, "async def": HANDLE_ASYNC}
 
 
 @pytest.fixture(scope="module", params=list(DEFINITIONS))
-def artifact(request: pytest.FixtureRequest, bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def artifact(
+    request: pytest.FixtureRequest,
+    bake: Bake,
+    tmp_path_factory: pytest.TempPathFactory,
+    with_python: Callable[[str], dict[str, str]],
+) -> Path:
     """Build a project with a `handle` of this test."""
     project = bake(runtime=RUNTIME, architecture=ARCHITECTURE).copied(tmp_path_factory.mktemp("lambda"))
     module = project.path / "lambdas" / "shared" / "new_message.py"
     source = module.read_text("utf-8").partition("\n\n\ndef handle(")[0]
     module.write_text(f"import asyncio\nimport sys\nimport time\n{source}\n{DEFINITIONS[request.param]}", "utf-8")
-    project.run("sam", "build")
+    module.with_name("for_python_2.py").write_text("print 'Hello'\n", "utf-8")  # libraries have such files
+    project.run("make", "build", **with_python(RUNTIME))
     return project.path / ".aws-sam" / "build" / "NewMessageProcessorFunction"
 
 
@@ -138,3 +145,36 @@ def test_layer_cannot_take_the_place_of_a_package(
 def test_client_runs_this_python(artifact: Path) -> None:
     (binary,) = artifact.rglob("*.so")
     assert "cpython-{}{}-".format(*sys.version_info) in binary.name
+
+
+# --- cold starts -------------------------------------------------------------------------------
+
+COLD_START = """
+import importlib, json, sys
+
+compiled = []
+sys.addaudithook(lambda event, details: compiled.append(details[1]) if event == "compile" else None)
+sys.path.insert(0, sys.argv[1])
+module = importlib.import_module("new_message_processor.app")
+path = module.handler.__call__.__code__.co_filename
+print(json.dumps([compiled, path]))
+"""
+
+
+def cold_start(artifact: Path) -> tuple[list[Path], Path]:
+    """Import the handler. Return what was compiled of the artifact, and a path as a traceback would have it."""
+    # -B keeps the bytecode from being written, as in Lambda's read-only file system.
+    done = run(sys.executable, "-I", "-S", "-B", "-c", COLD_START, str(artifact), cwd=artifact.parent)
+    assert done.returncode == 0, done.stdout
+    compiled, path = json.loads(done.stdout)
+    return [each for each in map(Path, compiled) if each.is_relative_to(artifact)], Path(path)
+
+
+def test_cold_start_compiles_nothing(artifact: Path, tmp_path: Path) -> None:
+    unpacked = shutil.copytree(artifact, tmp_path / "task", copy_function=shutil.copy)  # with other times
+    assert cold_start(unpacked) == ([], unpacked / "sqs" / "handler.py")
+
+    for folder in list(unpacked.rglob("__pycache__")):
+        shutil.rmtree(folder)
+    compiled, _ = cold_start(unpacked)
+    assert {unpacked / "sqs" / "handler.py", unpacked / "msgspec" / "__init__.py"} < set(compiled)

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -28,7 +28,7 @@ def handle(message: NewMessage) -> None:
         case "exits":
             sys.exit(7)
 """
-HANDLE_ASYNC = HANDLE.replace("def ", "async def ").replace("time.sleep", "await asyncio.sleep")
+HANDLE_ASYNC = HANDLE.replace("def ", "import asyncio\n\nasync def ").replace("time.sleep", "await asyncio.sleep")
 
 LOGGED = ("logger", "messageId", "receiveCount", "cause", "errorType", "errorMessage")
 
@@ -46,7 +46,7 @@ def artifact(
     project = bake(runtime=RUNTIME, architecture=ARCHITECTURE).copied(tmp_path_factory.mktemp("lambda"))
     module = project.path / "lambdas" / "shared" / "new_message.py"
     source = module.read_text("utf-8").partition("\n\n\ndef handle(")[0]
-    module.write_text(f"import asyncio\nimport sys\nimport time\n{source}\n{DEFINITIONS[request.param]}", "utf-8")
+    module.write_text(f"import sys\nimport time\n{source}\n{DEFINITIONS[request.param]}", "utf-8")
     module.with_name("for_python_2.py").write_text("print 'Hello'\n", "utf-8")  # libraries have such files
     project.run("make", "build", **with_python(RUNTIME))
     return project.path / ".aws-sam" / "build" / "NewMessageProcessorFunction"
@@ -154,27 +154,44 @@ import importlib, json, sys
 
 compiled = []
 sys.addaudithook(lambda event, details: compiled.append(details[1]) if event == "compile" else None)
-sys.path.insert(0, sys.argv[1])
-module = importlib.import_module("new_message_processor.app")
-path = module.handler.__call__.__code__.co_filename
-print(json.dumps([compiled, path]))
+folder, event = sys.argv[1:]
+sys.path.insert(0, folder)
+handler = importlib.import_module("new_message_processor.app").handler
+assert handler(json.loads(event), None) == {"batchItemFailures": []}
+print(json.dumps([compiled, list(sys.modules), handler.__call__.__code__.co_filename]))
 """
 
 
-def cold_start(artifact: Path) -> tuple[list[Path], Path]:
-    """Import the handler. Return what was compiled of the artifact, and a path as a traceback would have it."""
+class ColdStart(NamedTuple):
+    """What the first batch of a process compiled of the artifact and imported, and a path as in a traceback."""
+
+    compiled: set[str]
+    imported: set[str]
+    path: str
+
+
+def cold_start(artifact: Path) -> ColdStart:
     # -B keeps the bytecode from being written, as in Lambda's read-only file system.
-    done = run(sys.executable, "-I", "-S", "-B", "-c", COLD_START, str(artifact), cwd=artifact.parent)
+    python = (sys.executable, "-I", "-S", "-B", "-c", COLD_START)
+    done = run(*python, str(artifact), json.dumps(orders("a")), cwd=artifact.parent)
     assert done.returncode == 0, done.stdout
-    compiled, path = json.loads(done.stdout)
-    return [each for each in map(Path, compiled) if each.is_relative_to(artifact)], Path(path)
+    compiled, imported, path = json.loads(done.stdout)
+    return ColdStart({name for name in compiled if Path(name).is_relative_to(artifact)}, set(imported), path)
 
 
 def test_cold_start_compiles_nothing(artifact: Path, tmp_path: Path) -> None:
     unpacked = shutil.copytree(artifact, tmp_path / "task", copy_function=shutil.copy)  # with other times
-    assert cold_start(unpacked) == ([], unpacked / "sqs" / "handler.py")
+    handler, library = str(unpacked / "sqs" / "handler.py"), str(unpacked / "msgspec" / "__init__.py")
+    start = cold_start(unpacked)
+    assert (start.compiled, start.path) == (set(), handler)
 
     for folder in list(unpacked.rglob("__pycache__")):
         shutil.rmtree(folder)
-    compiled, _ = cold_start(unpacked)
-    assert {unpacked / "sqs" / "handler.py", unpacked / "msgspec" / "__init__.py"} < set(compiled)
+    assert {handler, library} < cold_start(unpacked).compiled
+
+
+def test_cold_start_imports_nothing_slow(artifact: Path, request: pytest.FixtureRequest) -> None:
+    slow = {"boto3"}
+    if request.node.callspec.params["artifact"] == "def":
+        slow |= {"asyncio", "base64", "concurrent.futures", "dataclasses", "inspect"}  # asyncio needs the others
+    assert not cold_start(artifact).imported & slow

@@ -6,15 +6,16 @@ import logging
 import logging.config
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import pytest
 from shared.delivery import Delivery, Reject, RetryLater
 from sqs import batch_handler
 from sqs.dead_letters import LARGEST_MESSAGE, entry_of, size_of
-from sqs.deliveries import MessageFields, takes_delivery
+from sqs.deliveries import MessageFields
 from sqs.log import LONGEST_TEXT, logger
+from sqs.signature import is_async, takes_delivery
 
 from tests.support.records import event, failed_ids, record
 from tests.support.sqs_model import model
@@ -58,6 +59,15 @@ def optional(message: object, client: object = None) -> None: ...
 def optional_delivery(message: object, delivery: object = None) -> None: ...
 def nothing_but_a_message(message: object, delivery: object) -> None: ...
 def keyword(message: object, *, delivery: object = None) -> None: ...
+async def asynchronous(message: object) -> None: ...
+
+
+@wraps(two)
+def decorated(*arguments: Any) -> None: ...
+
+
+@wraps(two)
+def decorated_with_a_name(message: object, *others: Any) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -70,11 +80,21 @@ def keyword(message: object, *, delivery: object = None) -> None: ...
         (optional_delivery, True),
         (keyword, False),
         (partial(nothing_but_a_message, delivery=None), False),
+        (asynchronous, False),
+        (decorated, True),
+        (decorated_with_a_name, True),
         (print, False),
     ],
 )
 def test_second_parameter_asks_for_the_delivery(handle: Any, takes: bool) -> None:
     assert takes_delivery(handle) == takes
+
+
+@pytest.mark.parametrize(
+    ("handle", "is_one"), [(one, False), (two, False), (asynchronous, True), (partial(asynchronous), True)]
+)
+def test_async_def_is_recognised(handle: Any, is_one: bool) -> None:
+    assert is_async(handle) == is_one
 
 
 @pytest.mark.parametrize("seconds", [-1, 43_201])

@@ -8,10 +8,11 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
 from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from sqs.log import logger, text_of
 from sqs.records import Record
@@ -28,8 +29,7 @@ class OutOfTime(TimeoutError):
     """No time is left in this invocation."""
 
 
-@dataclass(frozen=True)
-class Queue:
+class Queue(msgspec.Struct, frozen=True):
     """The queue of a function and its dead-letter queue, as template.yaml names them."""
 
     url: str | None

@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.cold_start import Function, cold_starts
 from benchmarks.slow_cpu import first_failures
 from scripts.machine import ARCHITECTURE, RUNTIME
 from tests.support import records
@@ -47,6 +48,7 @@ def main() -> None:
     if sys.platform != "linux":
         sys.exit("The benchmark needs Linux: it runs what Lambda runs.")
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    os.environ["UV_PYTHON"] = sys.executable  # for `make build`
     sys.path.insert(0, str(INSTALLED / "peers"))
     with TemporaryDirectory() as folder:
         ours, theirs = generated_project(Path(folder)), peer_project(Path(folder))
@@ -241,36 +243,15 @@ def once_each() -> list[tuple[str, str, str]]:
 
 # --- what is built -----------------------------------------------------------------------------
 
-COLD_START = """
-import sys, time
-sys.path[:0] = sys.argv[1:3]
-import awslambdaric.bootstrap
-begin = time.perf_counter()
-__import__(sys.argv[3])
-print(time.perf_counter() - begin)
-"""
-
 
 def built(ours: Path, theirs: Path) -> Iterator[tuple[str, str, str]]:
-    run("sam", "build", cwd=ours)
+    run("make", "build", cwd=ours)
     run("sam", "build", "--beta-features", cwd=theirs)
     artifacts = [project / ".aws-sam" / "build" / "OrderProcessorFunction" for project in (ours, theirs)]
-    modules = ["order_processor.app", "app"]
-    # The floor is msgspec, the one library of the function.
-    starts = [*zip(artifacts, modules, strict=True), (artifacts[0], "msgspec")]
-    turns = [[cold_start(*each) for each in starts] for _ in range(15)]
-    faster = median(powertools / template for template, powertools, _ in turns)
-    yield "Powertools, cold start (imports, over Lambda's own)", f"{faster:.1f} x faster", "6 x"
-    longer = median(template / floor for template, _, floor in turns)
-    yield "msgspec alone, cold start", f"{longer:.2f} x as long", "1.75 x"
+    function, peer = Function(artifacts[0], "order_processor.app.handler"), Function(artifacts[1], "app.handler")
+    yield from cold_starts(function, peer, INSTALLED / "runtime", orders(3))
     sizes = [sum(file.stat().st_size for file in each.rglob("*") if file.is_file()) / 1e6 for each in artifacts]
     yield "built artifact", f"{sizes[0]:.2f} MB; with Powertools {sizes[1]:.1f} MB", "1 MB"
-
-
-def cold_start(artifact: Path, module: str) -> float:
-    """Return the seconds of importing the function's modules, without bytecode, over those of Lambda's client."""
-    command = [sys.executable, "-I", "-S", "-B", "-c", COLD_START, str(artifact), str(INSTALLED / "runtime"), module]
-    return float(run(*command, cwd=artifact))
 
 
 def run(*command: str, cwd: Path) -> str:

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -26,13 +28,14 @@ class Outcome(NamedTuple):
 class LambdaFunction:
     """A function that runs as in Lambda, in one process for all invocations."""
 
-    def __init__(self, folder: Path, handler: str, output: Path) -> None:
+    def __init__(self, folder: Path, handler: str, output: Path, options: Sequence[str] = (), **variables: str) -> None:
+        """Start a process. options: of Python; variables: in its environment."""
         # A file, not a pipe: by the time a response arrives, the lines logged before it can be read.
         self.output = output
         self.events: queue.Queue[tuple[Any, float]] = queue.Queue()
         self.outcomes: queue.Queue[Outcome] = queue.Queue()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._request_handler())
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=[0.05], daemon=True).start()
         environment = {
             "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:{}".format(*self.server.server_address[1:2]),
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
@@ -43,10 +46,11 @@ class LambdaFunction:
         }
         # From this working directory, the modules of the function come before those installed here.
         with output.open("wb") as stream:
+            self.started = time.perf_counter()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "awslambdaric", handler],
+                [sys.executable, *options, "-m", "awslambdaric", handler],
                 cwd=folder,
-                env={**os.environ, **environment},
+                env={**os.environ, **environment, **variables},
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
@@ -80,6 +84,11 @@ class LambdaFunction:
 
         class RequestHandler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # it could hold back the second half of a response
+
+            def handle(self) -> None:
+                with suppress(ConnectionResetError):  # the process was killed
+                    super().handle()
 
             def do_GET(self) -> None:  # …/runtime/invocation/next
                 event, seconds = events.get()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any, NamedTuple, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import msgspec
 
@@ -78,7 +78,7 @@ class NotHandled(Exception):
         super().__init__(f"{reason} at its last receive")
 
 
-class Failure(NamedTuple):
+class Failure(msgspec.Struct, frozen=True):
     """A message that failed. It is rejected if it has no wait in seconds."""
 
     record: Record

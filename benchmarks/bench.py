@@ -30,6 +30,7 @@ from tests.support import records
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+LAMBDAS = ROOT / "{{cookiecutter.project_slug}}" / "lambdas"
 INSTALLED = Path(sys.prefix) / "bench"  # by `make bench`: the peers, and Lambda's runtime client alone
 ANSWERS = {
     "project_name": "Orders",
@@ -52,7 +53,7 @@ def main() -> None:
     sys.path.insert(0, str(INSTALLED / "peers"))
     with TemporaryDirectory() as folder:
         ours, theirs = generated_project(Path(folder)), peer_project(Path(folder))
-        rows = [*owned(ours), *fates(ours, theirs), *speed(ours, theirs), *order(), *built(ours, theirs)]
+        rows = [*owned(ours), *fates(theirs), *speed(ours, theirs), *order(), *built(ours, theirs)]
         rows += [*first_failures(ours, "order"), *once_each()]
     print(f"\n{RUNTIME} on {platform.system()} {ARCHITECTURE}; Powertools is {peer_version()}\n")
     print("| | this template | target |\n|---|---|---|")
@@ -138,8 +139,8 @@ def owned(ours: Path) -> Iterator[tuple[str, str, str]]:
     yield "files and lines of the owner's", f"{len(own)} files, {lines:,} lines", "28 files, 1,700 lines"
 
 
-def fates(ours: Path, theirs: Path) -> list[tuple[str, str, str]]:
-    path = os.pathsep.join(map(str, [ours / "lambdas", INSTALLED / "peers", theirs / "lambdas"]))
+def fates(theirs: Path) -> list[tuple[str, str, str]]:
+    path = os.pathsep.join(map(str, [LAMBDAS, INSTALLED / "peers", theirs / "lambdas"]))
     output = run("env", f"PYTHONPATH={path}", sys.executable, "-m", "benchmarks.fates", cwd=ROOT)
     rows: list[tuple[str, str, str]] = json.loads(output)
     return rows

@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from sqs import batch_handler
 from sqs.log import log_duplicate, logger
-from sqskit import screen
+from sqskit import outcomes, screen
 from sqskit.aws import Aws
 from sqskit.mapping import EventSourceMapping, Function, Queue
-from sqskit.poller import SAID_WHEN, Batch, Poller
+from sqskit.poller import MESSAGE_ID, SAID_WHEN, Batch, Poller, retries_in
 from sqskit.routes import ToQueue
 from sqskit.worker import Invocation
 
@@ -28,8 +28,8 @@ MAPPING = EventSourceMapping(
 def test_names_in_the_log_are_those_that_the_screen_reads(caplog: pytest.LogCaptureFixture) -> None:
     batch_handler(int, lambda number: None)(event(["x"]), None)
     line = next(line for line in caplog.records if line.levelname == "ERROR")
-    assert screen.LOGGER == logger.name == line.name
-    assert hasattr(line, screen.MESSAGE_ID)
+    assert outcomes.LOGGER == logger.name == line.name
+    assert hasattr(line, MESSAGE_ID)
 
 
 def test_words_of_an_arranged_retry_are_those_that_the_poller_reads(caplog: pytest.LogCaptureFixture) -> None:
@@ -39,7 +39,10 @@ def test_words_of_an_arranged_retry_are_those_that_the_poller_reads(caplog: pyte
     with model() as sqs:
         sqs.send(["1"])
         sqs.invoke(batch_handler(int, handle))
-    assert any(SAID_WHEN in line.getMessage() for line in caplog.records)
+    lines = [{**vars(line), "message": line.getMessage()} for line in caplog.records]
+    assert any(SAID_WHEN in line["message"] for line in lines)
+    assert all(seconds > 0 for seconds in retries_in(lines).values())
+    assert retries_in(lines)
 
 
 def test_reason_of_a_failure_is_shown_with_its_message(
@@ -85,7 +88,7 @@ TWIN = {
 def test_duplicate_is_known_by_the_cause_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         log_duplicate(event("1")["Records"][0], "function#key")
-    assert vars(caplog.records[0])[screen.CAUSE] == screen.DUPLICATE
+    assert vars(caplog.records[0])[outcomes.CAUSE] == outcomes.DUPLICATE
 
 
 def test_duplicate_is_an_outcome_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,10 +112,11 @@ def test_duplicate_goes_back_with_a_batch_that_failed(capsys: pytest.CaptureFixt
 
 
 def test_poller_keeps_the_retry_of_a_twin_and_knows_that_a_duplicate_has_none() -> None:
-    poller = Poller(Aws("http://127.0.0.1"), MAPPING, report=lambda batch: None)
-    invocation = Invocation(log=[DUPLICATE, TWIN])
-    said = [poller._has_said_when(record, invocation) for record in event("123")["Records"]]
-    assert said == [False, False, True]
+    poller = Poller(Aws("http://127.0.0.1"), MAPPING, report=lambda batch: None, retry_after=60)
+    records = event("123")["Records"]
+    retry_at, to_hide = poller._retries(records, Invocation(log=[DUPLICATE, TWIN]), begun=0)
+    assert [record["messageId"] for record in to_hide] == ["id-0", "id-1"]
+    assert 50 < retry_at["id-0"] - retry_at["id-2"] < 60
 
 
 @pytest.mark.parametrize(
@@ -162,7 +166,7 @@ def test_status_of_several_queues_fits_into_a_terminal(monkeypatch: pytest.Monke
     live.console = Console(file=StringIO(), width=80)
     name = "local-InvoicesOfAllCustomersInEuropeQueue-PF6KCCU5NY8W"
     long = replace(MAPPING, queue=replace(QUEUE, arn=f"{QUEUE.arn}-{name}"))
-    live.queues(aws, [MAPPING, long])
+    live.queues(aws.depths([MAPPING, long]))
     live.console.print(live.status.renderable)
     assert isinstance(live.console.file, StringIO)
     first, second = live.console.file.getvalue().splitlines()

@@ -24,6 +24,7 @@ def main() -> None:
     local.add_argument(
         "--port", type=int, default=0, help="of the embedded AWS (default: a free one)"
     )
+    local.add_argument("--open", action="store_true", help="open its page in a browser")
     local.add_argument("--plain", action="store_true", help="print only lines, as to a file")
     local.add_argument(
         "--retry-after",
@@ -126,7 +127,14 @@ def run(options: argparse.Namespace) -> None:
             from sqskit.local import run as run_local
 
             parameters = dict(options.parameter)
-            run_local(template, options.port, options.plain, options.retry_after, parameters)
+            run_local(
+                template,
+                options.port,
+                options.plain,
+                options.retry_after,
+                parameters,
+                options.open,
+            )
         case "send":
             from sqskit.send import send_examples, send_to_aws
 

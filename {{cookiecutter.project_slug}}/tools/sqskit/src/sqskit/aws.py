@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,16 @@ from sqskit.template import parsed, read, transformed
 
 STACK = "local"
 SERVER = Path(__file__).with_name("server.py")
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How many messages of a queue wait, are being processed, and are dead letters."""
+
+    queue: Queue
+    waiting: int
+    in_flight: int
+    dead: int | None  # None without a dead-letter queue
 
 
 class Aws:
@@ -59,6 +70,17 @@ class Aws:
         )["Attributes"]
         waiting = int(attributes["ApproximateNumberOfMessages"])
         return waiting, int(attributes["ApproximateNumberOfMessagesNotVisible"])
+
+    def depths(self, mappings: Iterable[EventSourceMapping]) -> list[Depth]:
+        """Return the depth of each queue."""
+        return [
+            Depth(
+                queue,
+                *self.depth(queue.url),
+                dead=sum(self.depth(queue.dead_letter_url)) if queue.dead_letter_url else None,
+            )
+            for queue in dict.fromkeys(mapping.queue for mapping in mappings)
+        ]
 
     def create_stack(self, source: str, name: str, parameters: Mapping[str, str]) -> Any:
         """Create the stack of a SAM template, and return the template that SAM makes of it.

@@ -10,21 +10,31 @@ from sqskit.address import published
 from sqskit.aws import EmbeddedAws
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
-from sqskit.poller import POLLERS, Poller
+from sqskit.page import Page
+from sqskit.poller import POLLERS, Batch, Poller
 from sqskit.screen import Line, Screen
 
 
 def run(
-    template: Path, port: int, plain: bool, retry_after: int | None, parameters: Mapping[str, str]
+    template: Path,
+    port: int,
+    plain: bool,
+    retry_after: int | None,
+    parameters: Mapping[str, str],
+    opened: bool = False,
 ) -> None:
-    """Deploy the stack and poll its queues until interrupted. Raises UserError."""
+    """Deploy the stack and poll its queues until interrupted. Raises UserError.
+
+    opened: open the page in a browser.
+    """
     screen = Screen(plain)
     try:
         screen.wait_for("moto, which stands in for AWS")
         with EmbeddedAws(port) as aws:
             screen.wait_for(f"the stack of {template.name}")
             mappings = aws.deploy(template, parameters)
-            run_in(aws, mappings, template, retry_after, screen)
+            with Page(aws, mappings, template, opened=opened) as page:
+                run_in(aws, mappings, template, retry_after, screen, page)
     except BotoCoreError as error:
         raise UserError("the embedded AWS has stopped") from error
     except ClientError as error:
@@ -39,10 +49,16 @@ def run_in(
     template: Path,
     retry_after: int | None,
     screen: Screen,
+    page: Page,
 ) -> None:
     """Run the mappings of a stack until interrupted, or until a poller has ended."""
+
+    def report(batch: Batch) -> None:
+        page.history.report(batch)
+        screen.batch(batch)
+
     pollers = [
-        Poller(aws, mapping, screen.batch, retry_after)
+        Poller(aws, mapping, report, retry_after, page.history.announce)
         for mapping in mappings
         for _ in range(1 if mapping.queue.is_fifo else min(POLLERS, mapping.concurrency))
     ]
@@ -54,11 +70,13 @@ def run_in(
         for poller in pollers:
             poller.start()
         with published(template, aws.endpoint):
-            screen.print(*map(Line, aws.notes))
+            screen.print(*map(Line, [*aws.notes, page.open()]))
             for mapping in mappings:
                 screen.ready(aws, mapping, template.parent, retry_after)
             while not (errors := [poller.error for poller in pollers if poller.error]):
-                screen.queues(aws, mappings)
+                depths = aws.depths(mappings)
+                screen.queues(depths)
+                page.queues(depths)
                 time.sleep(1)
             raise errors[0]
     finally:

@@ -5,7 +5,8 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqskit.aws import Aws
@@ -19,7 +20,8 @@ from sqskit.worker import Invocation, Worker
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST_PAYLOAD = 6 * 1024 * 1024
 
-# lambdas/sqs logs this of a message whose retry it has arranged.
+# lambdas/sqs logs this of a message whose retry it has arranged, and then the seconds.
+MESSAGE_ID = "messageId"
 SAID_WHEN = "; it is retried in "
 
 # Lambda starts with five concurrent batches and scales up from there.
@@ -40,6 +42,7 @@ class Batch:
     failed: set[str]  # the ids of the messages that stay in the queue
     error: str | None  # why the whole batch failed, if it did
     filtered: bool = False  # the messages match no filter, so the function does not get them
+    retry_at: dict[str, float] = field(default_factory=dict)  # when, of the failed ones, if known
 
 
 class Poller(threading.Thread):
@@ -51,8 +54,9 @@ class Poller(threading.Thread):
         mapping: EventSourceMapping,
         report: Callable[[Batch], None],
         retry_after: int | None = None,
+        announce: Callable[[EventSourceMapping, list[dict[str, Any]]], None] | None = None,
     ) -> None:
-        """Call `report` with each batch.
+        """Call `report` with each batch, and `announce` with its records before it is processed.
 
         retry_after: replaces the queue's visibility timeout for messages that return, unless the
         function has said when they are to be retried.
@@ -63,6 +67,7 @@ class Poller(threading.Thread):
         self.worker = Worker(mapping.function, aws.endpoint)
         self.report = report
         self.retry_after = retry_after
+        self.announce = announce
         self.stopping = threading.Event()
         self.received: list[dict[str, Any]] = []  # records for the next batch
         self.error: BaseException | None = None  # that has ended the thread
@@ -79,6 +84,8 @@ class Poller(threading.Thread):
         try:
             while not self.stopping.is_set():
                 if records := self._next_batch():
+                    if self.announce:
+                        self.announce(self.mapping, records)
                     self.report(self._process(records))
         except BaseException as error:  # for the thread that has started this one
             self.error = error
@@ -133,21 +140,19 @@ class Poller(threading.Thread):
             self.report(Batch(self.mapping, unwanted, Invocation(), set(), None, filtered=True))
         return wanted
 
-    def _has_said_when(self, record: dict[str, Any], invocation: Invocation) -> bool:
-        """Tell whether the function has said when a message is to be retried.
+    def _may_have_arranged(self, record: dict[str, Any], invocation: Invocation) -> bool:
+        """Tell whether the function may have arranged a retry that it has not logged.
 
-        lambdas/sqs logs that. If the process has ended, it may have done so for messages that were
-        received before, provided it knows the queue.
+        If the process has ended, lambdas/sqs may have done so for messages that were received
+        before, provided it knows the queue.
         """
-        lines = [line for line in invocation.log if line.get("messageId") == record["messageId"]]
-        if any(SAID_WHEN in str(line.get("message")) for line in lines):
-            return True
         knows_queue = "QUEUE_URL" in self.mapping.function.environment
         count = int(record["attributes"]["ApproximateReceiveCount"])
         return bool(invocation.error) and knows_queue and count > 1
 
     def _process(self, records: list[dict[str, Any]]) -> Batch:
         """Invoke the function, and delete the messages that succeeded; the others are retried."""
+        begun = time.time()
         invocation = self.worker.invoke({"Records": records})
         ids = {record["messageId"] for record in records}
         failed, error = set[str](), invocation.error
@@ -159,21 +164,53 @@ class Poller(threading.Thread):
         if error:
             failed = ids
         self._delete_messages(record for record in records if record["messageId"] not in failed)
-        if self.retry_after is not None:
-            returned = [record for record in records if record["messageId"] in failed]
-            for entries in tens(
-                each for each in returned if not self._has_said_when(each, invocation)
-            ):
-                for entry in entries:
-                    entry["VisibilityTimeout"] = self.retry_after
-                self.sqs.change_message_visibility_batch(
-                    QueueUrl=self.mapping.queue.url, Entries=entries
-                )
-        return Batch(self.mapping, records, invocation, failed, error)
+        retry_at, to_hide = self._retries(
+            [record for record in records if record["messageId"] in failed], invocation, begun
+        )
+        for entries in tens(to_hide):
+            for entry in entries:
+                entry["VisibilityTimeout"] = self.retry_after
+            self.sqs.change_message_visibility_batch(
+                QueueUrl=self.mapping.queue.url, Entries=entries
+            )
+        return Batch(self.mapping, records, invocation, failed, error, retry_at=retry_at)
+
+    def _retries(
+        self, failed: list[dict[str, Any]], invocation: Invocation, begun: float
+    ) -> tuple[dict[str, float], list[dict[str, Any]]]:
+        """Return when each failed message is retried, if that is known, and for which to say so.
+
+        begun: when the function was invoked, as all times in seconds since 1970.
+        """
+        said, now = retries_in(invocation.log), time.time()
+        retry_at, to_hide = dict[str, float](), list[dict[str, Any]]()
+        for record in failed:
+            id_ = record["messageId"]
+            if id_ in said:
+                retry_at[id_] = now + said[id_]
+            elif self._may_have_arranged(record, invocation):
+                continue
+            elif self.retry_after is None:
+                retry_at[id_] = begun + self.mapping.queue.visibility_timeout
+            else:
+                retry_at[id_] = now + self.retry_after
+                to_hide.append(record)
+        return retry_at, to_hide
 
     def _delete_messages(self, records: Iterable[dict[str, Any]]) -> None:
         for entries in tens(records):
             self.sqs.delete_message_batch(QueueUrl=self.mapping.queue.url, Entries=entries)
+
+
+def retries_in(log: list[dict[str, Any]]) -> dict[str, float]:
+    """Return in how many seconds each message is retried whose retry lambdas/sqs has arranged."""
+    found = {}
+    for line in log:
+        _, is_said, seconds = str(line.get("message")).rpartition(SAID_WHEN)
+        if is_said and MESSAGE_ID in line:
+            with suppress(ValueError):
+                found[str(line[MESSAGE_ID])] = float(seconds.removesuffix(" s"))
+    return found
 
 
 def failed_ids(response: str, ids: set[str]) -> set[str]:

@@ -37,7 +37,7 @@ def send_examples(template: Path, number: int | None) -> None:
             send_along(route, aws, queue, body)
             print(f"{queue.name}  example: {short(body)}")
         if not number:
-            broken = bodies[0][:-1]
+            broken = cut_short(bodies[0])
             send_along(route, aws, queue, broken)
             print(f"{queue.name}  cut short: {short(broken)}")
 
@@ -94,6 +94,11 @@ def is_object(body: str) -> bool:
         return isinstance(json.loads(body), dict)
     except ValueError:
         return False
+
+
+def cut_short(body: str) -> str:
+    """Return a body without its end, which no function can parse if it is JSON."""
+    return body[:-1]
 
 
 def distinct(bodies: list[str]) -> Iterator[str]:

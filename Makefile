@@ -40,8 +40,9 @@ scan: .venv/ready ## check the stacks with checkov, cfn-lint and Guard
 bench: .venv/bench/ready ## measure the generated project beside Powertools
 	@$(BIN)/python -m benchmarks.bench
 
-picture: .venv/ready ## draw the picture in the README from a run of the demo
+picture: .venv/ready ## draw the pictures in the README from runs of the demo and of the page
 	@$(BIN)/python -m scripts.picture
+	@$(BIN)/python -m scripts.screenshots
 
 examples: .venv/ready ## render the example project
 	rm -rf examples

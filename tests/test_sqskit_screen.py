@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 from sqs import batch_handler
-from sqs.log import log_duplicate, logger
+from sqs.log import log_duplicate, log_forgotten, logger
 from sqskit import outcomes, screen
 from sqskit.aws import Aws
 from sqskit.mapping import EventSourceMapping, Function, Queue
@@ -103,6 +103,14 @@ def test_duplicate_is_an_outcome_of_its_own(capsys: pytest.CaptureFixture[str]) 
     assert [line.style for line in screen.outcomes(done)] == ["green", "cyan", "red", "red"]
 
 
+def test_message_that_is_done_but_not_remembered_is_done(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_forgotten(event("1")["Records"][0], TimeoutError("no answer"))
+    (line,) = ({**vars(each), "logger": each.name, "message": each.getMessage()} for each in caplog.records)
+    assert shown(capsys, line) == ["    done    id-0  1"]
+
+
 def test_duplicate_goes_back_with_a_batch_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
     ended = "the process ended with exit status 1"
     records = event("12")["Records"]
@@ -134,7 +142,9 @@ def test_odd_log_line_is_shown(capsys: pytest.CaptureFixture[str], line: dict[st
 
 
 def test_odd_id_in_the_log_is_ignored(capsys: pytest.CaptureFixture[str]) -> None:
-    assert shown(capsys, {"logger": "sqs", "messageId": ["id-0"], "message": "x: y"}) == ["    done    id-0  1"]
+    assert shown(capsys, {"logger": "sqs", "messageId": ["id-0"], "cause": "c", "message": "x: y"}) == [
+        "    done    id-0  1"
+    ]
 
 
 def test_error_of_the_screen_is_shown_instead_of_the_batch(

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 from sqskit.poller import MESSAGE_ID, Batch
 
-# lambdas/sqs logs a failure like this, with the text `Message … failed at receive …: reason`.
-LOGGER = "sqs"
+# lambdas/sqs logs a failure with its cause, and the text `Message … failed at receive …: reason; fate`.
+LOGGER, CAUSE = "sqs", "cause"
 
 # It logs a message whose key is done already with this cause, which is no failure.
-CAUSE, DUPLICATE = "cause", "duplicate"
+DUPLICATE = "duplicate"
 
 # A failed message goes back to the queue; so does one that was not tried, which is `returned`.
 Kind = Literal["done", "duplicate", "failed", "returned", "dead", "filtered"]
@@ -23,6 +23,7 @@ class Outcome:
     record: dict[str, Any]
     kind: Kind
     reason: str = ""  # on one line, for a message that did not succeed
+    fate: str = ""  # what lambdas/sqs has said of it, such as `it becomes a dead letter`
 
 
 def outcomes_of(batch: Batch) -> Iterator[Outcome]:
@@ -30,16 +31,16 @@ def outcomes_of(batch: Batch) -> Iterator[Outcome]:
     if batch.filtered:
         yield from (Outcome(record, "filtered") for record in batch.records)
         return
-    reasons = dict(filter(None, map(failure, batch.invocation.log)))
+    failures = dict(filter(None, map(failure, batch.invocation.log)))
     duplicates = {str(line[MESSAGE_ID]) for line in batch.invocation.log if is_duplicate(line)}
     failed_groups = set[str]()
     for record in batch.records:
         id_ = record["messageId"]
         is_fifo = batch.mapping.queue.is_fifo
         group = record["attributes"].get("MessageGroupId", "") if is_fifo else ""
-        if reason := reasons.get(id_, ""):
+        if id_ in failures:
             failed_groups.add(group)
-            yield Outcome(record, "failed" if id_ in batch.failed else "dead", reason)
+            yield Outcome(record, "failed" if id_ in batch.failed else "dead", *failures[id_])
         elif id_ not in batch.failed:
             yield Outcome(record, "duplicate" if id_ in duplicates else "done")
         elif batch.error:
@@ -50,13 +51,21 @@ def outcomes_of(batch: Batch) -> Iterator[Outcome]:
             yield Outcome(record, "returned", "no time was left")
 
 
-def failure(line: dict[str, Any]) -> tuple[str, str] | None:
-    """Return the id of a message and why it failed, if lambdas/sqs has logged that."""
-    if line.get("logger") != LOGGER or MESSAGE_ID not in line or is_duplicate(line):
+def failure(line: dict[str, Any]) -> tuple[str, tuple[str, str]] | None:
+    """Return the id of a message, why it failed and its fate, if lambdas/sqs has logged that."""
+    if not is_about_a_message(line) or line[CAUSE] == DUPLICATE:
         return None
-    return str(line[MESSAGE_ID]), line["message"].partition(": ")[2].partition("\n")[0]
+    said = str(line["message"]).partition(": ")[2]
+    text, has_fate, fate = said.rpartition("; ")
+    reason, _, more = (text if has_fate else said).partition("\n")
+    return str(line[MESSAGE_ID]), (reason, "" if more or not has_fate else fate)
 
 
 def is_duplicate(line: dict[str, Any]) -> bool:
     """Tell whether lambdas/sqs has logged that the key of a message is done already."""
-    return line.get("logger") == LOGGER and MESSAGE_ID in line and line.get(CAUSE) == DUPLICATE
+    return is_about_a_message(line) and line[CAUSE] == DUPLICATE
+
+
+def is_about_a_message(line: dict[str, Any]) -> bool:
+    """Tell whether lambdas/sqs has logged what became of a message, and why."""
+    return line.get("logger") == LOGGER and MESSAGE_ID in line and CAUSE in line

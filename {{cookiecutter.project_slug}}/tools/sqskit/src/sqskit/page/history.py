@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from sqskit.poller import MESSAGE_ID, Batch, attribute_of
 MOST = 10_000
 MOST_CHARACTERS = 50_000_000
 
-# The longest body, and the longest log of a batch, in characters; and how much of a text is in a row.
+# The longest body and the longest log of a batch, in characters, and how much of a text a row has.
 LONGEST_TEXT = 100_000
 LONGEST_IN_ROW = 300
 MOST_TRIES = 100  # of one message
@@ -191,7 +191,7 @@ class History:
         self.dead = defaultdict[str, dict[str, str]](dict)  # by queue: id of the letter, message
         self.depths: list[dict[str, Any]] = []
         self.notices: list[tuple[int, str]] = []
-        self.version = self.depths_version = self.numbers = 0
+        self.version = self.depths_version = self.numbers = self.batches = 0
         self.has_ended = False
         self.watchers = 0
         self.changed = threading.Condition()
@@ -215,9 +215,9 @@ class History:
 
     def _announce(self, mapping: EventSourceMapping, records: list[dict[str, Any]]) -> Run:
         now = time.time()
-        self.numbers += 1
+        self.batches += 1
         ids = [record["messageId"] for record in records]
-        run = Run(self.numbers, mapping.queue.name, mapping.function.name, now, ids)
+        run = Run(self.batches, mapping.queue.name, mapping.function.name, now, ids)
         self.running[records[0]["receiptHandle"]] = run.number
         self._put_run(run)
         for record in records:
@@ -290,11 +290,15 @@ class History:
         with self.changed:
             return dict(self.dead[url])
 
-    def removed(self, url: str, letter_ids: Iterable[str], state: str) -> None:
-        """Note that dead letters are no longer in their queue: `sent back`, `dropped` or `gone`."""
+    def removed(self, url: str, letters: Mapping[str, str], state: str) -> None:
+        """Note that dead letters are no longer in their queue: `sent back`, `dropped` or `gone`.
+
+        letters: by id, that of the message. What was sent back may be another dead letter by now.
+        """
         with self.changed:
-            for letter_id in letter_ids:
-                if id_ := self.dead[url].pop(letter_id, None):
+            for letter_id, id_ in letters.items():
+                if self.dead[url].get(letter_id) == id_:
+                    del self.dead[url][letter_id]
                     self._change(id_, state)
             self.changed.notify_all()
 

@@ -66,20 +66,22 @@ class DeadLetters:
             length = queue.length()
             letters = list(queue.letters())
             if len(letters) >= length:  # otherwise another reader has the rest
-                self.history.removed(url, known.keys() - {each.id for each in letters}, "gone")
+                here = {each.id for each in letters}
+                gone = {letter: known[letter] for letter in known.keys() - here}
+                self.history.removed(url, gone, "gone")
             self.history.found(url, letters, self.sources[url])
 
     def send_back(self, id_: str) -> None:
         """Send the dead letter of a message back to its queue. Raises UserError."""
         with self.acting, searched(self._queues(id_), self._letter_id(id_)) as (queue, letter):
             queue.send_back(letter)
-            self.history.removed(queue.url, [letter.id], "sent back")
+            self.history.removed(queue.url, {letter.id: id_}, "sent back")
 
     def drop(self, id_: str) -> None:
         """Delete the dead letter of a message for good. Raises UserError."""
         with self.acting, searched(self._queues(id_), self._letter_id(id_)) as (queue, letter):
             queue.delete(letter)
-            self.history.removed(queue.url, [letter.id], "dropped")
+            self.history.removed(queue.url, {letter.id: id_}, "dropped")
 
     def send_all_back(self) -> None:
         """Send all dead letters back to their queues. Raises UserError."""

@@ -195,5 +195,5 @@ def policy_of(page: str) -> str:
 
 def hash_of(page: str, tag: str) -> str:
     """Return the hash of the one script or style in a page, as a policy names it."""
-    (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    (content,) = re.findall(rf"<{tag}(?: [^>]*)?>(.*?)</{tag}>", page, re.DOTALL)
     return f"'sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

@@ -262,12 +262,13 @@ def test_dead_letters_are_read_once_if_their_number_stays_another_one(monkeypatc
     depth = Depth(MAPPING.queue, 0, 0, dead=1)
 
     def compare(depth: Depth) -> int:
+        before = set(threading.enumerate())
         for _ in range(3):
             dead.compare([depth])
-        wait_until(lambda: threading.active_count() == before)
+        for thread in set(threading.enumerate()) - before:
+            thread.join()
         return len(read)
 
-    before = threading.active_count()
     assert compare(depth) == 0, "nobody looks at the page"
     with dead.history.watched():
         assert compare(depth) == 1
@@ -351,7 +352,8 @@ def asked(page: Page, method: str, path: str, content: str | None = None, **head
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     with closing(connection):
         connection.request(method, path, content, {name: each for name, each in (own | given).items() if each})
-        yield connection.getresponse()
+        with connection.getresponse() as response:
+            yield response
 
 
 def test_page_is_served_with_a_strict_policy(page: Page) -> None:
@@ -473,7 +475,12 @@ def test_run_goes_on_without_a_page_if_it_cannot_be_served(tmp_path: Path, monke
 def test_page_is_opened_in_a_browser_only_if_that_is_wanted(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     assert page.server
     opened = list[str]()
-    monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)))
+
+    def open_nothing(url: str) -> bool:
+        opened.append(url)
+        return False
+
+    monkeypatch.setattr("webbrowser.open", open_nothing)
     watch = f"Watch it at {page.server.url}"
     assert (page.open(), opened) == (watch, [])
     page.opened = True

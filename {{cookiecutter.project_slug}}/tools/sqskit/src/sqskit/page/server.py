@@ -24,6 +24,7 @@ LARGEST_REQUEST = 2_000_000  # bytes; a message has at most one MiB
 
 SECONDS_BETWEEN_CHANGES = 0.1
 SECONDS_OF_SILENCE = 10  # after which the page hears that the run goes on
+SECONDS_TO_RETRY = 1  # after which the page asks again if it hears nothing
 
 Action = Callable[[dict[str, Any]], object]
 
@@ -130,6 +131,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self._head(HTTPStatus.OK, "text/event-stream", {"Connection": "close"})
         with history.watched():
+            self.wfile.write(f"retry: {1000 * SECONDS_TO_RETRY}\n\n".encode())
             found = history.since(0)
             self._event("state", {**self.server.about, "most": history.most, **found})
             while not history.has_ended:

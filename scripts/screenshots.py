@@ -16,7 +16,7 @@ from scripts.machine import ARCHITECTURE, BROWSER, BROWSERS, RUNTIME
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
-WIDTH, HEIGHT = 1280, 640
+WIDTH, HEIGHT = 1280, 600
 
 FIELDS = "orderId: str, customer: str, items: list[{sku: str, quantity: int >= 1}], total: float >= 0"
 
@@ -32,8 +32,8 @@ def handle(message: NewMessage, delivery: Delivery) -> None:
     logger.info("Order %s of %s: %d items", message.order_id, message.customer, len(message.items))
     if message.customer == "unknown":
         raise Reject(f"no customer for order {message.order_id}")
-    if message.total > 900 and delivery.receive_count == 1:
-        raise RetryLater(2, "the fraud check is not done")
+    if message.total > 900 and delivery.receive_count < 3:
+        raise RetryLater(1, f"the fraud check of {message.customer} is not done")
     if message.total > 500 and delivery.receive_count == 1:
         charge(message)
     logger.info("Charged %.2f", message.total)
@@ -73,8 +73,8 @@ def main() -> None:
         page.goto(url)
         send_orders(page)
         take(page, "page.png")
-        page.locator(".row.retrying").click()
-        page.locator("aside pre").last.wait_for()
+        page.locator(".row", has_text="margaret").click()  # was retried
+        page.locator(".step pre").last.scroll_into_view_if_needed()
         take(page, "page-message.png")
 
 

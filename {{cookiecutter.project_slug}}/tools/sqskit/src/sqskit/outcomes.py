@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqskit.poller import MESSAGE_ID, Batch
 
-# lambdas/sqs logs a failure with its cause, and the text `Message … failed at receive …: reason; fate`.
+# lambdas/sqs logs a failure with its cause, as `Message … failed at receive …: reason; fate`.
 LOGGER, CAUSE = "sqs", "cause"
 
 # It logs a message whose key is done already with this cause, which is no failure.

@@ -243,6 +243,10 @@ def test_error_of_an_action_is_one_line(tmp_path: Path, visit: Callable[[str], P
         expect(page.locator("#problem span")).to_have_text("id-0 is not a dead letter")
         page.click("#problem >> text=Dismiss")
         expect(page.locator("#problem")).to_be_hidden()
+        page.click("#compose")
+        page.evaluate("document.querySelector('[name=body]').value = '注'.repeat(400_000)")
+        page.click("#send")
+        expect(page.locator("#problem span")).to_have_text("the body has 1,200,000 bytes; SQS takes at most 1,048,576")
 
 
 def test_end_of_the_run_is_shown_and_the_next_run_too(tmp_path: Path, visit: Callable[[str], Page]) -> None:

@@ -42,7 +42,7 @@ class DeadLetters:
         """
         for depth in depths:
             url = depth.queue.dead_letter_url
-            if not url or depth.dead is None or self.sources[url] is not depth.queue:
+            if not url or depth.dead is None or self.sources[url] != depth.queue:
                 continue
             counts = depth.dead, len(self.history.known_dead(url))
             if counts[0] == counts[1] or not self.history.watchers:

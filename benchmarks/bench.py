@@ -136,7 +136,7 @@ def owned(ours: Path) -> Iterator[tuple[str, str, str]]:
     files = [path.relative_to(ours) for path in ours.rglob("*") if path.is_file()]
     own = [path for path in files if path.parts[0] != "tools" and path.parts[:2] != ("lambdas", "sqs")]
     lines = sum((ours / path).read_text("utf-8").count("\n") for path in own)
-    yield "files and lines of the owner's", f"{len(own)} files, {lines:,} lines", "28 files, 1,700 lines"
+    yield "files and lines of the owner's", f"{len(own)} files, {lines:,} lines", ""
 
 
 def fates(theirs: Path) -> list[tuple[str, str, str]]:

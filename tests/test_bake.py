@@ -74,6 +74,7 @@ def expected_files(module: str, ci: str, *, idempotent: bool) -> list[str]:
             f"lambdas/{module}_processor/__init__.py",
             *([".github/dependabot.yml", ".github/workflows/ci.yml", "deploy-role.yaml"] if ci == "github" else []),
             ".gitignore",
+            ".vscode/launch.json",
             "AGENTS.md",
             "Makefile",
             "README.md",
@@ -357,7 +358,8 @@ def test_owner_has_the_versions_that_are_tested_here(bake: Bake) -> None:
     project = tomllib.loads((bake().path / "pyproject.toml").read_text("utf-8"))
     tool = tomllib.loads((bake().path / "tools" / "sqskit" / "pyproject.toml").read_text("utf-8"))
     theirs = project["dependency-groups"]["dev"] + project["project"]["dependencies"] + tool["project"]["dependencies"]
-    assert set(theirs) - {"sqskit"} <= set(ours)
+    theirs += tool["project"]["optional-dependencies"]["debug"]
+    assert set(theirs) - {"sqskit[debug]"} <= set(ours)
 
 
 def test_every_pair_of_choices_is_baked() -> None:

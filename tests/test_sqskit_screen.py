@@ -122,7 +122,7 @@ def test_duplicate_goes_back_with_a_batch_that_failed(capsys: pytest.CaptureFixt
 def test_poller_keeps_the_retry_of_a_twin_and_knows_that_a_duplicate_has_none() -> None:
     poller = Poller(Aws("http://127.0.0.1"), MAPPING, report=lambda batch: None, retry_after=60)
     records = event("123")["Records"]
-    retry_at, to_hide = poller._retries(records, Invocation(log=[DUPLICATE, TWIN]), begun=0)
+    retry_at, _, to_hide = poller._retries(records, Invocation(log=[DUPLICATE, TWIN]), begun=0)
     assert [record["messageId"] for record in to_hide] == ["id-0", "id-1"]
     assert 50 < retry_at["id-0"] - retry_at["id-2"] < 60
 

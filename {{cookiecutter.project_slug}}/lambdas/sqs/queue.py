@@ -116,11 +116,12 @@ def in_time(call: Callable[[], ResultT], stop_at: float) -> ResultT:
         except BaseException as error:
             errors.append(error)
 
-    seconds = stop_at - monotonic()
-    if seconds > 0:
+    if monotonic() < stop_at:
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        thread.join(min(seconds, threading.TIMEOUT_MAX))
+        # Again if the clock has stood still meanwhile, as it does at a breakpoint.
+        while thread.is_alive() and (seconds := stop_at - monotonic()) > 0:
+            thread.join(min(seconds, threading.TIMEOUT_MAX))
     if errors:
         raise errors[0]
     if not results:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqskit.aws import Aws
+from sqskit.debugger import Debugger
 from sqskit.environment import REGION
 from sqskit.errors import UserError
 from sqskit.filters import is_wanted
@@ -24,8 +25,14 @@ LARGEST_PAYLOAD = 6 * 1024 * 1024
 MESSAGE_ID = "messageId"
 SAID_WHEN = "; it is retried in "
 
+# It logs this if it could not do so.
+COULD_NOT = "failed, so the queue's own settings apply"
+
 # Lambda starts with five concurrent batches and scales up from there.
 POLLERS = 5
+
+# The longest visibility timeout in seconds. A message that is debugged must not reappear.
+LONGEST_TIMEOUT = 43_200
 
 
 class ContractBroken(ValueError):
@@ -55,16 +62,23 @@ class Poller(threading.Thread):
         report: Callable[[Batch], None],
         retry_after: int | None = None,
         announce: Callable[[EventSourceMapping, list[dict[str, Any]]], None] | None = None,
+        debugger: Debugger | None = None,
     ) -> None:
         """Call `report` with each batch, and `announce` with its records before it is processed.
 
         retry_after: replaces the queue's visibility timeout for messages that return, unless the
         function has said when they are to be retried.
+        debugger: for which the function waits before it is imported.
         """
         super().__init__(daemon=True)
+        self.debugger = debugger
+        self.visibility = {}
+        if debugger:
+            self.visibility = {"VisibilityTimeout": LONGEST_TIMEOUT}
+            retry_after = mapping.queue.visibility_timeout if retry_after is None else retry_after
         self.mapping = mapping
         self.sqs = aws.client("sqs")
-        self.worker = Worker(mapping.function, aws.endpoint)
+        self.worker = Worker(mapping.function, aws.endpoint, debugger)
         self.report = report
         self.retry_after = retry_after
         self.announce = announce
@@ -82,6 +96,8 @@ class Poller(threading.Thread):
 
     def run(self) -> None:
         try:
+            if self.debugger:
+                self.prepare()
             while not self.stopping.is_set():
                 if records := self._next_batch():
                     if self.announce:
@@ -91,11 +107,13 @@ class Poller(threading.Thread):
             self.error = error
 
     def stop(self) -> None:
-        """Stop, after two seconds even if a batch is not done yet."""
+        """Stop, after two seconds even if a batch is not done yet; if it is debugged, at once."""
         self.stopping.set()
-        if self.ident:  # it was started
+        if self.ident and not self.debugger:  # it was started
             self.join(2)
         self.worker.close()
+        if self.debugger:
+            self.debugger.close()
 
     def _next_batch(self) -> list[dict[str, Any]]:
         """Collect records until the batch is full or its window is over."""
@@ -124,6 +142,7 @@ class Poller(threading.Thread):
             WaitTimeSeconds=1 if seconds >= 1 else 0,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
+            **self.visibility,
         )
         messages = response.get("Messages", [])
         if not messages and seconds < 1:
@@ -164,38 +183,49 @@ class Poller(threading.Thread):
         if error:
             failed = ids
         self._delete_messages(record for record in records if record["messageId"] not in failed)
-        retry_at, to_hide = self._retries(
+        retry_at, held, others = self._retries(
             [record for record in records if record["messageId"] in failed], invocation, begun
         )
-        for entries in tens(to_hide):
-            for entry in entries:
-                entry["VisibilityTimeout"] = self.retry_after
-            self.sqs.change_message_visibility_batch(
-                QueueUrl=self.mapping.queue.url, Entries=entries
-            )
+        self._hide(held, 0)
+        self._hide(others, self.retry_after or 0)
         return Batch(self.mapping, records, invocation, failed, error, retry_at=retry_at)
 
     def _retries(
         self, failed: list[dict[str, Any]], invocation: Invocation, begun: float
-    ) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    ) -> tuple[dict[str, float], list[dict[str, Any]], list[dict[str, Any]]]:
         """Return when each failed message is retried, if that is known, and for which to say so.
 
+        The latter are those that only wait for an earlier one of their FIFO group, and the others.
         begun: when the function was invoked, as all times in seconds since 1970.
         """
-        said, now = retries_in(invocation.log), time.time()
-        retry_at, to_hide = dict[str, float](), list[dict[str, Any]]()
+        could_say = not any(COULD_NOT in str(line.get("message")) for line in invocation.log)
+        said, now = retries_in(invocation.log) if could_say else {}, time.time()
+        retry_at, groups = dict[str, float](), dict[str, float]()
+        held, others = list[dict[str, Any]](), list[dict[str, Any]]()
         for record in failed:
             id_ = record["messageId"]
+            group = record["attributes"].get("MessageGroupId", "")
             if id_ in said:
-                retry_at[id_] = now + said[id_]
-            elif self._may_have_arranged(record, invocation):
+                retry_at[id_] = groups[group] = now + said[id_]
+            elif could_say and self._may_have_arranged(record, invocation):
                 continue
             elif self.retry_after is None:
                 retry_at[id_] = begun + self.mapping.queue.visibility_timeout
+            elif self.mapping.queue.is_fifo and group in groups:
+                retry_at[id_] = groups[group]
+                held.append(record)
             else:
                 retry_at[id_] = now + self.retry_after
-                to_hide.append(record)
-        return retry_at, to_hide
+                others.append(record)
+        return retry_at, held, others
+
+    def _hide(self, records: Iterable[dict[str, Any]], seconds: int) -> None:
+        for entries in tens(records):
+            for entry in entries:
+                entry["VisibilityTimeout"] = seconds
+            self.sqs.change_message_visibility_batch(
+                QueueUrl=self.mapping.queue.url, Entries=entries
+            )
 
     def _delete_messages(self, records: Iterable[dict[str, Any]]) -> None:
         for entries in tens(records):

@@ -112,7 +112,7 @@ def test_port_in_use_is_refused(project: Project) -> None:
 def test_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = tmp_path / "server.py"
     server.write_text("import sys\nprint('much ' * 100_000, file=sys.stderr)\nraise ImportError('no moto')\n", "utf-8")
-    monkeypatch.setattr("sqskit.aws.SERVER", server)
+    monkeypatch.setattr("sqskit.server_process.SERVER", server)
     with pytest.raises(UserError, match=r"^the embedded AWS cannot start: ImportError: no moto$"):
         EmbeddedAws()
 

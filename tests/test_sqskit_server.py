@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from sqskit.aws import SERVER, EmbeddedAws
+from sqskit.aws import EmbeddedAws
+from sqskit.server_process import SERVER
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +69,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     server = tmp_path_factory.mktemp("server") / "slow_server.py"
     server.write_text(SLOW_SERVER, "utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sqskit.aws.SERVER", server)
+        patch.setattr("sqskit.server_process.SERVER", server)
         with EmbeddedAws() as aws:
             yield aws
 

@@ -133,16 +133,18 @@ def run(options: argparse.Namespace) -> None:
     match options.command:
         case "local":
             from sqskit.address import claim
+            from sqskit.server_process import ServerProcess
 
             claim(template)
-            # Before other imports, because these take a second.
             print(f"Starting moto, and deploying {options.template} to it …", flush=True)
+            server = ServerProcess(options.port)
+            # It starts during the other imports, because these take a second.
             from sqskit.local import run as run_local
 
             parameters = dict(options.parameter)
             run_local(
                 template,
-                options.port,
+                server,
                 options.plain,
                 options.retry_after,
                 parameters,

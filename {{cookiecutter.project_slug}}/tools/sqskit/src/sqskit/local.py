@@ -14,11 +14,12 @@ from sqskit.mapping import EventSourceMapping
 from sqskit.page import Page
 from sqskit.poller import POLLERS, Batch, Poller
 from sqskit.screen import Line, Screen
+from sqskit.server_process import ServerProcess
 
 
 def run(
     template: Path,
-    port: int,
+    server: ServerProcess,
     plain: bool,
     retry_after: int | None,
     parameters: Mapping[str, str],
@@ -35,7 +36,7 @@ def run(
     screen = Screen(plain)
     try:
         screen.wait_for("moto, which stands in for AWS")
-        with EmbeddedAws(port) as aws:
+        with EmbeddedAws(server) as aws:
             screen.wait_for(f"the stack of {template.name}")
             mappings = aws.deploy(template, parameters)
             with Page(aws, mappings, template, opened=opened) as page:

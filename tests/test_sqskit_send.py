@@ -1,0 +1,80 @@
+"""Messages that `sqskit send` sends together: their order, and what is refused."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqskit.aws import Aws, EmbeddedAws
+from sqskit.errors import UserError
+from sqskit.mapping import Queue
+from sqskit.routes import ToQueue
+from sqskit.send import LARGEST_REQUEST, batches, send_batch_along
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws() as aws:
+        yield aws
+
+
+def queue(aws: Aws, name: str) -> Queue:
+    attributes = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+    url = aws.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    return Queue(url, f"arn:aws:sqs:us-east-1:123456789012:{name}", 30, None, None)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        ([], []),
+        ([1] * 23, [10, 10, 3]),
+        ([LARGEST_REQUEST // 2] * 3, [2, 1]),
+        ([LARGEST_REQUEST, 1, LARGEST_REQUEST], [1, 1, 1]),
+        ([LARGEST_REQUEST + 1], [1]),  # SQS says that it is too large
+    ],
+)
+def test_batches_are_as_large_as_sqs_accepts(lengths: list[int], expected: list[int]) -> None:
+    bodies = [f"{place:x<{length}}"[:length] for place, length in enumerate(lengths)]
+    found = list(batches(bodies))
+    assert [len(batch) for batch in found] == expected
+    assert [body for batch in found for body in batch] == bodies
+
+
+def test_size_of_a_batch_is_counted_in_bytes() -> None:
+    assert [len(batch) for batch in batches(["ü" * (LARGEST_REQUEST // 4)] * 3)] == [2, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["standard", "ordered.fifo"])
+def test_messages_arrive_once_and_in_order(aws: EmbeddedAws, name: str) -> None:
+    target = queue(aws, name)
+    bodies = [*map(str, range(10)), *["the same"] * 2]
+    for batch in batches(bodies):
+        send_batch_along(ToQueue(target.url), aws, target, batch)
+    sqs, found = aws.client("sqs"), list[str]()
+    while received := sqs.receive_message(QueueUrl=target.url, MaxNumberOfMessages=10).get("Messages"):
+        found += [message["Body"] for message in received]
+        for message in received:
+            sqs.delete_message(QueueUrl=target.url, ReceiptHandle=message["ReceiptHandle"])
+    assert found == bodies
+
+
+@pytest.mark.slow
+def test_largest_batches_are_accepted(aws: EmbeddedAws) -> None:
+    target = queue(aws, "large")
+    for batch in batches(["x" * (LARGEST_REQUEST // 10)] * 11):
+        send_batch_along(ToQueue(target.url), aws, target, batch)
+    assert aws.depth(target.url) == (11, 0)
+
+
+class Refusing:
+    """A client whose service refuses the last message of each request."""
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> Any:
+        refused = {"Id": Entries[-1]["Id"], "SenderFault": True, "Code": "InvalidMessageContents"}
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries[:-1]], "Failed": [refused]}
+
+
+def test_refused_message_is_an_error() -> None:
+    with pytest.raises(UserError, match=r"^SQS refuses a message: InvalidMessageContents$"):
+        ToQueue("http://queue").send_batch(lambda service: Refusing(), ["1", "2"])

@@ -149,7 +149,7 @@ def measured(python: str, depth: int) -> float:
 
 def show(what: str, values: list[float], style: str) -> None:
     """Print a row, with the ratio of the last value to the first one if there are two."""
-    ratio = [f"{values[-1] / values[0]:.2f}"] if len(values) > 1 else []
+    ratio = [f"{values[-1] / values[0]:.2f}" if values[0] else "–"] if len(values) > 1 else []  # noqa: RUF001
     print(f"| {what} | {' | '.join([*(format(value, style) for value in values), *ratio])} |", flush=True)
 
 

@@ -191,4 +191,4 @@ def test_deep_queue_is_nearly_as_fast_as_an_empty_one(aws: EmbeddedAws) -> None:
     for _ in range(100):
         sqs.send_message_batch(QueueUrl=url, Entries=entries)
     assert aws.depth(url) == (1_000, 0)
-    assert median(seconds() for _ in range(9)) < 10 * empty  # in moto as it is, 50 times
+    assert median(seconds() for _ in range(9)) < 10 * empty  # in moto itself, 20 times

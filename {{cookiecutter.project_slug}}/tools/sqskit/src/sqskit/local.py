@@ -15,6 +15,7 @@ from sqskit.page import Page
 from sqskit.poller import POLLERS, Batch, Poller
 from sqskit.screen import Line, Screen
 from sqskit.server_process import ServerProcess
+from sqskit.template import read, transformed
 
 
 def run(
@@ -35,6 +36,8 @@ def run(
         check_installed()
     screen = Screen(plain)
     try:
+        screen.wait_for(f"SAM, which transforms {template.name}")
+        transformed(read(template), parameters)  # moto starts meanwhile; deploy() uses the result
         screen.wait_for("moto, which stands in for AWS")
         with EmbeddedAws(server) as aws:
             screen.wait_for(f"the stack of {template.name}")
@@ -47,6 +50,7 @@ def run(
         raise UserError(f"the embedded AWS refuses a call: {error}") from error
     finally:
         screen.close()
+        server.kill()
 
 
 def run_in(

@@ -1,15 +1,15 @@
 """What `handle` may ask about a delivery, and what it may answer. Knows nothing of SQS."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 # The longest time for which a queue can hide a message: 12 hours.
 LONGEST_WAIT = 43_200
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """What an event bus says about a message that came as the detail of an event."""
 
     id: str
@@ -18,8 +18,7 @@ class Event:
     detail_type: str
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """One delivery of a message: `def handle(message, delivery)` gets it.
 
     message_id: the id that the queue gave the message. It changes when a dead letter is sent back.

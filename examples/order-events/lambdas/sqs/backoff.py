@@ -1,14 +1,13 @@
 """How long a message that failed waits before it is retried."""
 
-from dataclasses import dataclass
+import msgspec
 
 # The longest wait in seconds, if the owner gives none. A FIFO group waits for its failed message.
 LONGEST = 3600
 LONGEST_IN_FIFO = 300
 
 
-@dataclass(frozen=True)
-class Backoff:
+class Backoff(msgspec.Struct, frozen=True):
     """The waits of a message in seconds: `first`, then always `factor` times as long.
 
     longest: no wait is longer; None is one hour, or five minutes in a FIFO queue.

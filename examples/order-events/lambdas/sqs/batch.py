@@ -4,13 +4,14 @@ The response is described under "Reporting batch item failures" in
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
-import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any, NamedTuple, Protocol, TypedDict
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any, Protocol, TypedDict
+
+import msgspec
 
 from shared.delivery import Event, Reject, RetryLater
 from sqs.backoff import Backoff
@@ -20,6 +21,9 @@ from sqs.log import Cause, log_duplicate, log_failure, log_forgotten, log_summar
 from sqs.parsing import parse_error
 from sqs.queue import SECONDS_TO_ANSWER, Calls, OutOfTime, Queue, in_time
 from sqs.records import Record, from_fifo_queue, message_group, receive_count, records_of
+
+# What `handle` returns if it did not run.
+UNFINISHED = Awaitable, GeneratorType, AsyncGeneratorType
 
 # A message is only started while more than this is left of the function's timeout: enough for one
 # call of `handle`, the log and the response. After the timeout there is no response, and every
@@ -43,8 +47,7 @@ class BatchResponse(TypedDict):
     batchItemFailures: list[BatchItemFailure]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """How the messages of a function are handled; see `batch_handler`."""
 
     decode: Callable[[str], Any]
@@ -75,7 +78,7 @@ class NotHandled(Exception):
         super().__init__(f"{reason} at its last receive")
 
 
-class Failure(NamedTuple):
+class Failure(msgspec.Struct, frozen=True):
     """A message that failed. It is rejected if it has no wait in seconds."""
 
     record: Record
@@ -323,7 +326,7 @@ def _seconds_left(context: Context | None) -> float:
 
 def check_result(result: object) -> None:
     """Raise TypeError if `handle` returned something that still has to be run."""
-    if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+    if isinstance(result, UNFINISHED):
         raise TypeError(f"handle did not run: it returned a {type(result).__name__}")
 
 

@@ -1,8 +1,6 @@
 """The `Delivery` for a `handle` that asks for one, and the log fields of the current message."""
 
-import inspect
 import logging
-from base64 import b64decode
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -13,20 +11,6 @@ from sqs.records import Record, message_group, receive_count
 
 # The record that is being handled.
 current: ContextVar[Record | None] = ContextVar("current", default=None)
-
-
-def takes_delivery(handle: Callable[..., Any]) -> bool:
-    """Tell whether `handle` has a second parameter that must be given, or is called delivery."""
-    try:
-        _, *others = inspect.signature(handle).parameters.values()
-    except ValueError:  # it has no signature, or no parameter
-        return False
-    if not others or others[0].kind not in (
-        others[0].POSITIONAL_ONLY,
-        others[0].POSITIONAL_OR_KEYWORD,
-    ):
-        return False
-    return others[0].name == "delivery" or others[0].default is inspect.Parameter.empty
 
 
 def delivery_of(
@@ -55,6 +39,8 @@ def value_of(attribute: dict[str, Any]) -> str | int | float | bytes:
     """Return the value of a message attribute by its data type, such as String or Number.int."""
     kind = attribute["dataType"].partition(".")[0]
     if kind == "Binary":
+        from base64 import b64decode  # few messages need it
+
         return b64decode(attribute["binaryValue"])
     text: str = attribute["stringValue"]
     if kind != "Number":

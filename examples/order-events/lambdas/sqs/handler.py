@@ -1,8 +1,6 @@
 """The entry point: make a Lambda handler of a message class and a function."""
 
-import inspect
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,9 +11,10 @@ from sqs import log
 from sqs.backoff import Backoff
 from sqs.batch import RESERVE_SECONDS, Batch, BatchResponse, Context, Settings
 from sqs.claims import Once
-from sqs.deliveries import add_message_fields, takes_delivery
+from sqs.deliveries import add_message_fields
 from sqs.in_order import process_in_order
 from sqs.queue import queue_of_environment
+from sqs.signature import is_async, takes_delivery
 
 MessageT = TypeVar("MessageT")
 
@@ -38,8 +37,7 @@ class Envelope(Protocol):
     def event_of(self, body: str) -> Event: ...
 
 
-@dataclass(frozen=True)
-class BatchHandler(Generic[MessageT]):
+class BatchHandler(msgspec.Struct, Generic[MessageT], frozen=True):
     """A Lambda handler for the event source mapping of an SQS queue."""
 
     message_type: type[MessageT] | UnionType
@@ -86,7 +84,7 @@ def batch_handler(
     once: Once | None = None
     if not callable(handle):
         once, handle = handle, handle.handle
-    if inspect.iscoroutinefunction(handle):
+    if is_async(handle):
         # Imported here so that synchronous handlers start faster.
         from sqs.concurrently import process_concurrently as process
     add_message_fields()

@@ -8,10 +8,11 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
 from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from sqs.log import logger, text_of
 from sqs.records import Record
@@ -28,8 +29,7 @@ class OutOfTime(TimeoutError):
     """No time is left in this invocation."""
 
 
-@dataclass(frozen=True)
-class Queue:
+class Queue(msgspec.Struct, frozen=True):
     """The queue of a function and its dead-letter queue, as template.yaml names them."""
 
     url: str | None
@@ -116,11 +116,12 @@ def in_time(call: Callable[[], ResultT], stop_at: float) -> ResultT:
         except BaseException as error:
             errors.append(error)
 
-    seconds = stop_at - monotonic()
-    if seconds > 0:
+    if monotonic() < stop_at:
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        thread.join(min(seconds, threading.TIMEOUT_MAX))
+        # Again if the clock has stood still meanwhile, as it does at a breakpoint.
+        while thread.is_alive() and (seconds := stop_at - monotonic()) > 0:
+            thread.join(min(seconds, threading.TIMEOUT_MAX))
     if errors:
         raise errors[0]
     if not results:

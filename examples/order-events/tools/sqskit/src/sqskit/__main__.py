@@ -13,6 +13,9 @@ from sqskit.errors import UserError
 ENV = "the environment on AWS, in samconfig.toml"
 NAME = "of the message; its queue is an output of the stack"
 
+# The port that debugpy's own examples and .vscode/launch.json name.
+DEBUGGER_PORT = 5678
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -24,7 +27,16 @@ def main() -> None:
     local.add_argument(
         "--port", type=int, default=0, help="of the embedded AWS (default: a free one)"
     )
+    local.add_argument("--open", action="store_true", help="open its page in a browser")
     local.add_argument("--plain", action="store_true", help="print only lines, as to a file")
+    local.add_argument(
+        "--debug",
+        type=int,
+        nargs="?",
+        const=DEBUGGER_PORT,
+        metavar="PORT",
+        help=f"let a debugger attach, at this port (default: {DEBUGGER_PORT}; 0 is a free one)",
+    )
     local.add_argument(
         "--retry-after",
         type=int,
@@ -80,6 +92,8 @@ def main() -> None:
     if options.command == "local":
         if not 0 <= options.port < 65536:
             local.error("--port must be from 0 to 65535")
+        if not 0 <= (options.debug or 0) < 65536:
+            local.error("--debug must be from 0 to 65535")
         if not 0 <= (options.retry_after or 0) <= 43200:  # the limits of a visibility timeout
             local.error("--retry-after must be from 0 to 43200 seconds")
     if options.command == "send" and bool(options.env) != bool(options.example):
@@ -119,14 +133,24 @@ def run(options: argparse.Namespace) -> None:
     match options.command:
         case "local":
             from sqskit.address import claim
+            from sqskit.server_process import ServerProcess
 
             claim(template)
-            # Before other imports, because these take a second.
             print(f"Starting moto, and deploying {options.template} to it …", flush=True)
+            server = ServerProcess(options.port)
+            # It starts during the other imports, because these take a second.
             from sqskit.local import run as run_local
 
             parameters = dict(options.parameter)
-            run_local(template, options.port, options.plain, options.retry_after, parameters)
+            run_local(
+                template,
+                server,
+                options.plain,
+                options.retry_after,
+                parameters,
+                options.open,
+                options.debug,
+            )
         case "send":
             from sqskit.send import send_examples, send_to_aws
 

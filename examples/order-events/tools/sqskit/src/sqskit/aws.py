@@ -2,11 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,16 +16,26 @@ from botocore.exceptions import ClientError
 from sqskit import notes
 from sqskit.address import running_at
 from sqskit.code import Code, code_of_functions
-from sqskit.environment import REGION, SETTINGS, environment
+from sqskit.environment import REGION, SETTINGS
 from sqskit.errors import UserError
 from sqskit.filters import read_pattern
 from sqskit.mapping import EventSourceMapping, Function, Queue
 from sqskit.parameters import NOT_EMULATED, parameter_values, text_of
+from sqskit.server_process import ServerProcess
 from sqskit.simplify import simplified
 from sqskit.template import parsed, read, transformed
 
 STACK = "local"
-SERVER = Path(__file__).with_name("server.py")
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How many messages of a queue wait, are being processed, and are dead letters."""
+
+    queue: Queue
+    waiting: int
+    in_flight: int
+    dead: int | None  # None without a dead-letter queue
 
 
 class Aws:
@@ -36,13 +44,14 @@ class Aws:
     def __init__(self, endpoint: str, region: str = REGION) -> None:
         self.endpoint = endpoint
         self.region = region
+        # It ignores the user's profile. All clients share it, because it reads long files.
+        self.session = botocore.session.Session({"profile": (None, None, None, None)})
         self.clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
         """Return a client of a service that ignores the user's profile, region and proxy."""
         if service not in self.clients:
-            session = botocore.session.Session({"profile": (None, None, None, None)})
-            self.clients[service] = session.create_client(
+            self.clients[service] = self.session.create_client(
                 service,
                 self.region,
                 endpoint_url=self.endpoint,
@@ -59,6 +68,17 @@ class Aws:
         )["Attributes"]
         waiting = int(attributes["ApproximateNumberOfMessages"])
         return waiting, int(attributes["ApproximateNumberOfMessagesNotVisible"])
+
+    def depths(self, mappings: Iterable[EventSourceMapping]) -> list[Depth]:
+        """Return the depth of each queue."""
+        return [
+            Depth(
+                queue,
+                *self.depth(queue.url),
+                dead=sum(self.depth(queue.dead_letter_url)) if queue.dead_letter_url else None,
+            )
+            for queue in dict.fromkeys(mapping.queue for mapping in mappings)
+        ]
 
     def create_stack(self, source: str, name: str, parameters: Mapping[str, str]) -> Any:
         """Create the stack of a SAM template, and return the template that SAM makes of it.
@@ -185,36 +205,11 @@ def running_stack(template: Path) -> tuple[Aws, list[EventSourceMapping]]:
 class EmbeddedAws(Aws):
     """A server on loopback, for the time of a `with` statement."""
 
-    def __init__(self, port: int = 0) -> None:
-        """Start the server at a port; 0 is any free one. Raises UserError if it cannot start."""
-        # It ends when its standard input does, so that it cannot outlive this process.
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", str(SERVER), str(port)],
-            env=environment(PYTHONPATH=""),  # it could name another moto
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,  # Ctrl-C must not reach it
-        )
-        assert self.process.stdout
-        self.has_started = False
-        self.last_words = ""
-        listener = threading.Thread(target=self._listen, daemon=True)
-        listener.start()
-        try:
-            started = self.process.stdout.readline()
-        except KeyboardInterrupt:
-            self.process.kill()  # otherwise it would complain that nobody reads its address
-            raise
-        if not started:
-            listener.join()
-            raise UserError(f"the embedded AWS cannot start: {self.last_words.strip()}")
-        self.has_started = True
+    def __init__(self, server: ServerProcess | None = None) -> None:
+        """Wait for a server that has been started, or start one. Raises UserError."""
+        self.server = server or ServerProcess()
         self.notes: list[str] = []
-        super().__init__(started.strip())
+        super().__init__(self.server.address())
 
     def deploy(
         self, template: Path, parameters: Mapping[str, str] | None = None, name: str = STACK
@@ -255,13 +250,4 @@ class EmbeddedAws(Aws):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self.process:  # waits for it
-            self.process.kill()
-
-    def _listen(self) -> None:
-        """Print what the server says about its errors, above what a screen keeps below."""
-        assert self.process.stderr
-        for line in self.process.stderr:
-            self.last_words = line
-            if self.has_started:
-                sys.stderr.write(line)
+        self.server.kill()

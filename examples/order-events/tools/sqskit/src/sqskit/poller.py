@@ -5,10 +5,12 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqskit.aws import Aws
+from sqskit.debugger import Debugger
 from sqskit.environment import REGION
 from sqskit.errors import UserError
 from sqskit.filters import is_wanted
@@ -19,11 +21,18 @@ from sqskit.worker import Invocation, Worker
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST_PAYLOAD = 6 * 1024 * 1024
 
-# lambdas/sqs logs this of a message whose retry it has arranged.
+# lambdas/sqs logs this of a message whose retry it has arranged, and then the seconds.
+MESSAGE_ID = "messageId"
 SAID_WHEN = "; it is retried in "
+
+# It logs this if it could not do so.
+COULD_NOT = "failed, so the queue's own settings apply"
 
 # Lambda starts with five concurrent batches and scales up from there.
 POLLERS = 5
+
+# The longest visibility timeout in seconds. A message that is debugged must not reappear.
+LONGEST_TIMEOUT = 43_200
 
 
 class ContractBroken(ValueError):
@@ -40,6 +49,7 @@ class Batch:
     failed: set[str]  # the ids of the messages that stay in the queue
     error: str | None  # why the whole batch failed, if it did
     filtered: bool = False  # the messages match no filter, so the function does not get them
+    retry_at: dict[str, float] = field(default_factory=dict)  # when, of the failed ones, if known
 
 
 class Poller(threading.Thread):
@@ -51,18 +61,27 @@ class Poller(threading.Thread):
         mapping: EventSourceMapping,
         report: Callable[[Batch], None],
         retry_after: int | None = None,
+        announce: Callable[[EventSourceMapping, list[dict[str, Any]]], None] | None = None,
+        debugger: Debugger | None = None,
     ) -> None:
-        """Call `report` with each batch.
+        """Call `report` with each batch, and `announce` with its records before it is processed.
 
         retry_after: replaces the queue's visibility timeout for messages that return, unless the
         function has said when they are to be retried.
+        debugger: for which the function waits before it is imported.
         """
         super().__init__(daemon=True)
+        self.debugger = debugger
+        self.visibility = {}
+        if debugger:
+            self.visibility = {"VisibilityTimeout": LONGEST_TIMEOUT}
+            retry_after = mapping.queue.visibility_timeout if retry_after is None else retry_after
         self.mapping = mapping
         self.sqs = aws.client("sqs")
-        self.worker = Worker(mapping.function, aws.endpoint)
+        self.worker = Worker(mapping.function, aws.endpoint, debugger)
         self.report = report
         self.retry_after = retry_after
+        self.announce = announce
         self.stopping = threading.Event()
         self.received: list[dict[str, Any]] = []  # records for the next batch
         self.error: BaseException | None = None  # that has ended the thread
@@ -77,18 +96,24 @@ class Poller(threading.Thread):
 
     def run(self) -> None:
         try:
+            if self.debugger:
+                self.prepare()
             while not self.stopping.is_set():
                 if records := self._next_batch():
+                    if self.announce:
+                        self.announce(self.mapping, records)
                     self.report(self._process(records))
         except BaseException as error:  # for the thread that has started this one
             self.error = error
 
     def stop(self) -> None:
-        """Stop, after two seconds even if a batch is not done yet."""
+        """Stop, after two seconds even if a batch is not done yet; if it is debugged, at once."""
         self.stopping.set()
-        if self.ident:  # it was started
+        if self.ident and not self.debugger:  # it was started
             self.join(2)
         self.worker.close()
+        if self.debugger:
+            self.debugger.close()
 
     def _next_batch(self) -> list[dict[str, Any]]:
         """Collect records until the batch is full or its window is over."""
@@ -117,6 +142,7 @@ class Poller(threading.Thread):
             WaitTimeSeconds=1 if seconds >= 1 else 0,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
+            **self.visibility,
         )
         messages = response.get("Messages", [])
         if not messages and seconds < 1:
@@ -133,21 +159,19 @@ class Poller(threading.Thread):
             self.report(Batch(self.mapping, unwanted, Invocation(), set(), None, filtered=True))
         return wanted
 
-    def _has_said_when(self, record: dict[str, Any], invocation: Invocation) -> bool:
-        """Tell whether the function has said when a message is to be retried.
+    def _may_have_arranged(self, record: dict[str, Any], invocation: Invocation) -> bool:
+        """Tell whether the function may have arranged a retry that it has not logged.
 
-        lambdas/sqs logs that. If the process has ended, it may have done so for messages that were
-        received before, provided it knows the queue.
+        If the process has ended, lambdas/sqs may have done so for messages that were received
+        before, provided it knows the queue.
         """
-        lines = [line for line in invocation.log if line.get("messageId") == record["messageId"]]
-        if any(SAID_WHEN in str(line.get("message")) for line in lines):
-            return True
         knows_queue = "QUEUE_URL" in self.mapping.function.environment
         count = int(record["attributes"]["ApproximateReceiveCount"])
         return bool(invocation.error) and knows_queue and count > 1
 
     def _process(self, records: list[dict[str, Any]]) -> Batch:
         """Invoke the function, and delete the messages that succeeded; the others are retried."""
+        begun = time.time()
         invocation = self.worker.invoke({"Records": records})
         ids = {record["messageId"] for record in records}
         failed, error = set[str](), invocation.error
@@ -159,21 +183,64 @@ class Poller(threading.Thread):
         if error:
             failed = ids
         self._delete_messages(record for record in records if record["messageId"] not in failed)
-        if self.retry_after is not None:
-            returned = [record for record in records if record["messageId"] in failed]
-            for entries in tens(
-                each for each in returned if not self._has_said_when(each, invocation)
-            ):
-                for entry in entries:
-                    entry["VisibilityTimeout"] = self.retry_after
-                self.sqs.change_message_visibility_batch(
-                    QueueUrl=self.mapping.queue.url, Entries=entries
-                )
-        return Batch(self.mapping, records, invocation, failed, error)
+        retry_at, held, others = self._retries(
+            [record for record in records if record["messageId"] in failed], invocation, begun
+        )
+        self._hide(held, 0)
+        self._hide(others, self.retry_after or 0)
+        return Batch(self.mapping, records, invocation, failed, error, retry_at=retry_at)
+
+    def _retries(
+        self, failed: list[dict[str, Any]], invocation: Invocation, begun: float
+    ) -> tuple[dict[str, float], list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return when each failed message is retried, if that is known, and for which to say so.
+
+        The latter are those that only wait for an earlier one of their FIFO group, and the others.
+        begun: when the function was invoked, as all times in seconds since 1970.
+        """
+        could_say = not any(COULD_NOT in str(line.get("message")) for line in invocation.log)
+        said, now = retries_in(invocation.log) if could_say else {}, time.time()
+        retry_at, groups = dict[str, float](), dict[str, float]()
+        held, others = list[dict[str, Any]](), list[dict[str, Any]]()
+        for record in failed:
+            id_ = record["messageId"]
+            group = record["attributes"].get("MessageGroupId", "")
+            if id_ in said:
+                retry_at[id_] = groups[group] = now + said[id_]
+            elif could_say and self._may_have_arranged(record, invocation):
+                continue
+            elif self.retry_after is None:
+                retry_at[id_] = begun + self.mapping.queue.visibility_timeout
+            elif self.mapping.queue.is_fifo and group in groups:
+                retry_at[id_] = groups[group]
+                held.append(record)
+            else:
+                retry_at[id_] = now + self.retry_after
+                others.append(record)
+        return retry_at, held, others
+
+    def _hide(self, records: Iterable[dict[str, Any]], seconds: int) -> None:
+        for entries in tens(records):
+            for entry in entries:
+                entry["VisibilityTimeout"] = seconds
+            self.sqs.change_message_visibility_batch(
+                QueueUrl=self.mapping.queue.url, Entries=entries
+            )
 
     def _delete_messages(self, records: Iterable[dict[str, Any]]) -> None:
         for entries in tens(records):
             self.sqs.delete_message_batch(QueueUrl=self.mapping.queue.url, Entries=entries)
+
+
+def retries_in(log: list[dict[str, Any]]) -> dict[str, float]:
+    """Return in how many seconds each message is retried whose retry lambdas/sqs has arranged."""
+    found = {}
+    for line in log:
+        _, is_said, seconds = str(line.get("message")).rpartition(SAID_WHEN)
+        if is_said and MESSAGE_ID in line:
+            with suppress(ValueError):
+                found[str(line[MESSAGE_ID])] = float(seconds.removesuffix(" s"))
+    return found
 
 
 def failed_ids(response: str, ids: set[str]) -> set[str]:

@@ -1,7 +1,8 @@
-"""The process of a Lambda function: `python -P runtime.py FOLDER HANDLER ARN`.
+"""The process of a Lambda function: `python -P runtime.py FOLDER HANDLER ARN [SECONDS]`.
 
 Reads a line of JSON from standard input for each invocation. Answers with lines of JSON: what the
-function logs, and what it returns or raises. Imports only the standard library, as in Lambda.
+function logs, and what it returns or raises. Imports only the standard library, as in Lambda,
+unless it is to be debugged: then it first waits for a debugger, for at most this many SECONDS.
 """
 
 import importlib
@@ -13,7 +14,8 @@ import sys
 import threading
 import time
 import traceback
-from types import SimpleNamespace
+from collections.abc import Callable
+from types import FrameType, SimpleNamespace
 from typing import Any, TextIO
 
 
@@ -121,8 +123,27 @@ def place_of(error: BaseException, folder: str) -> str:
     return f"\n  {name}, line {number}\n    {(source or '').strip()}"
 
 
+def hook_breakpoints(stop_in: Callable[[FrameType], bool] | None) -> None:
+    """Let breakpoint() stop in the debugger, or say why not. There is no terminal for pdb.
+
+    stop_in: stops in a frame, and tells whether a debugger is attached.
+    """
+
+    def stop_or_say(*_: Any, **__: Any) -> None:
+        frame = sys._getframe(1)
+        if stop_in and stop_in(frame):
+            return
+        place = f"{frame.f_code.co_filename.removeprefix(STARTED_IN)}, line {frame.f_lineno}"
+        why = "no debugger is attached" if stop_in else "to stop, run `make local ARGS=--debug`"
+        print(f"breakpoint() in {place}, is skipped; {why}")
+
+    # Whoever sets the variable has chosen another function.
+    chosen = os.environ.get("PYTHONBREAKPOINT")
+    sys.breakpointhook = sys.__breakpointhook__ if chosen else stop_or_say
+
+
 def main() -> None:
-    folder, handler, arn = sys.argv[1:]
+    folder, handler, arn, *seconds = sys.argv[1:]
     # Standard input and output belong to the worker, so the function gets others.
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -131,6 +152,12 @@ def main() -> None:
     printed = PrintRelay(answers)
     sys.stdout = sys.stderr = io.TextIOWrapper(printed, "utf-8", write_through=True)
     logging.basicConfig(level=logging.INFO, handlers=[LogRelay(answers)])
+    if seconds:
+        from sqskit import debuggee
+
+        answer(answers, debugger=debuggee.listen())
+        debuggee.wait_for_debugger(float(seconds[0]))
+    hook_breakpoints(debuggee.stop_in if seconds else None)
     sys.path.insert(0, folder)
     os.chdir(folder)
 

@@ -7,28 +7,32 @@ import textwrap
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.console import Console, Group
 from rich.text import Text
 
-from sqskit.aws import Aws
+from sqskit.aws import Aws, Depth
 from sqskit.environment import KEYS, REGION
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
+from sqskit.outcomes import LOGGER, outcomes_of
 from sqskit.poller import Batch
 from sqskit.routes import Route, ToBus, route_to
 from sqskit.template import example_file, examples
 
 LONGEST_BODY = 60
 
-# lambdas/sqs logs a failure like this, with the text `Message … failed at receive …: reason`.
-LOGGER, MESSAGE_ID = "sqs", "messageId"
-
-# It logs a message whose key is done already with this cause, which is no failure.
-CAUSE, DUPLICATE = "cause", "duplicate"
+# The word for what became of a message, and its colour.
+WORDS = {
+    "done": ("done", "green"),
+    "duplicate": ("dup", "cyan"),
+    "failed": ("failed", "red"),
+    "returned": ("back", "red"),
+    "dead": ("dead", "red"),
+}
 
 PROXIES = ("HTTP_PROXY", "http_proxy")  # for an address that begins with http
 
@@ -106,20 +110,18 @@ class Screen:
             lines = [Line(f"cannot show a batch: {type(error).__name__}: {error}", "red")]
         self.print(*lines)
 
-    def queues(self, aws: Aws, mappings: list[EventSourceMapping]) -> None:
+    def queues(self, depths: Iterable[Depth]) -> None:
         """Show the depth of each queue; without a status, only new dead letters."""
         lines = []
-        for mapping in mappings:
-            queue = mapping.queue
-            waiting, in_flight = aws.depth(queue.url)
-            counts = f"{waiting} waiting, {in_flight} in flight"
-            if queue.dead_letter_url:
-                dead = sum(aws.depth(queue.dead_letter_url))
+        for depth in depths:
+            name, dead = depth.queue.name, depth.dead
+            counts = f"{depth.waiting} waiting, {depth.in_flight} in flight"
+            if dead is not None:
                 counts += f", {plural(dead, 'dead letter')}"
-                if dead != self.dead_letters.get(queue.name, 0) and not self.is_live:
-                    self.print(Line(f"{queue.name}: {plural(dead, 'dead letter')}"))
-                self.dead_letters[queue.name] = dead
-            lines.append(status_line(queue.name, counts, self.console.width))
+                if dead != self.dead_letters.get(name, 0) and not self.is_live:
+                    self.print(Line(f"{name}: {plural(dead, 'dead letter')}"))
+                self.dead_letters[name] = dead
+            lines.append(status_line(name, counts, self.console.width))
         self.status.update(Group(*lines))
 
 
@@ -163,43 +165,20 @@ def log_lines(batch: Batch) -> Iterator[Line]:
 
 def outcomes(batch: Batch) -> Iterator[Line]:
     """Yield a line for each message that is done or a duplicate, and two for another one."""
-    mapping = batch.mapping
-    reasons = dict(filter(None, map(failure, batch.invocation.log)))
-    duplicates = {str(line[MESSAGE_ID]) for line in batch.invocation.log if is_duplicate(line)}
-    failed_groups = set[str]()
-    for record in batch.records:
-        message = f"{record['messageId'][:8]}  {short(record['body'])}"
-        reason = reasons.get(record["messageId"], "")
-        group = record["attributes"].get("MessageGroupId", "") if mapping.queue.is_fifo else ""
-        if record["messageId"] not in batch.failed and not reason:
-            is_first = record["messageId"] not in duplicates
-            outcome, colour = ("done", "green") if is_first else ("dup ", "cyan")
-            yield Line(f"    {outcome}    {message}", colour, cut=True)
-            continue
-        if reason:
-            outcome = "failed" if record["messageId"] in batch.failed else "dead  "
-            failed_groups.add(group)
-        else:
-            outcome = "back  "
-            held = group and group in failed_groups
-            reason = "an earlier message of its group failed" if held else "no time was left"
-        times = record["attributes"]["ApproximateReceiveCount"]
-        of = f" of {mapping.queue.max_receive_count}" if mapping.queue.dead_letter_url else ""
-        why = "" if batch.error and outcome == "back  " else f": {reason}"
-        yield Line(f"    {outcome}  {message}", "red", cut=True)
-        yield Line(f"            receive {times}{of}{why}", "red")
-
-
-def failure(line: dict[str, Any]) -> tuple[str, str] | None:
-    """Return the id of a message and why it failed, if lambdas/sqs has logged that."""
-    if line.get("logger") != LOGGER or MESSAGE_ID not in line or is_duplicate(line):
-        return None
-    return str(line[MESSAGE_ID]), line["message"].partition(": ")[2].partition("\n")[0]
-
-
-def is_duplicate(line: dict[str, Any]) -> bool:
-    """Tell whether lambdas/sqs has logged that the key of a message is done already."""
-    return line.get("logger") == LOGGER and MESSAGE_ID in line and line.get(CAUSE) == DUPLICATE
+    queue = batch.mapping.queue
+    for outcome in outcomes_of(batch):
+        record = outcome.record
+        word, colour = WORDS[outcome.kind]
+        yield Line(
+            f"    {word:6}  {record['messageId'][:8]}  {short(record['body'])}", colour, cut=True
+        )
+        if colour == "red":
+            times = record["attributes"]["ApproximateReceiveCount"]
+            of = f" of {queue.max_receive_count}" if queue.dead_letter_url else ""
+            is_said = batch.error and outcome.kind == "returned"  # in the line about the batch
+            said = "; ".join(filter(None, [outcome.reason, outcome.fate]))
+            why = "" if is_said else f": {said}"
+            yield Line(f"            receive {times}{of}{why}", "red")
 
 
 def send_command(endpoint: str, route: Route, handler: str, root: Path) -> str:

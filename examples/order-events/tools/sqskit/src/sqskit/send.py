@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count, cycle, islice
 from pathlib import Path
 
@@ -16,6 +16,10 @@ from sqskit.template import example_file, examples
 # What changes in a text such as `order-1` and in a UUID. A colon follows a name in JSON.
 NUMBERED = re.compile(r'(?<=")([^"\\]*[A-Za-z]-)\d+(?="(?!\s*:))')
 UUID = re.compile(r'(?<=")(\w{8}-\w{4}-\w{4}-\w{4}-)\w{12}(?="(?!\s*:))')
+
+# The most bytes of all bodies in a request to SQS.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+LARGEST_REQUEST = 1024 * 1024
 
 
 def send_examples(template: Path, number: int | None) -> None:
@@ -33,11 +37,12 @@ def send_examples(template: Path, number: int | None) -> None:
             continue
         routes.add(route)
         bodies = examples(example_file(template.parent, function.handler), function.name)
-        for body in islice(distinct(bodies), number) if number else bodies:
-            send_along(route, aws, queue, body)
-            print(f"{queue.name}  example: {short(body)}")
+        for batch in batches(islice(distinct(bodies), number) if number else bodies):
+            send_batch_along(route, aws, queue, batch)
+            for body in batch:
+                print(f"{queue.name}  example: {short(body)}")
         if not number:
-            broken = bodies[0][:-1]
+            broken = cut_short(bodies[0])
             send_along(route, aws, queue, broken)
             print(f"{queue.name}  cut short: {short(broken)}")
 
@@ -89,11 +94,39 @@ def send_along(route: Route, aws: Aws, queue: Queue, body: str, group: str = "ex
     route.send(aws.client, body, **once(group))
 
 
+def send_batch_along(route: Route, aws: Aws, queue: Queue, bodies: list[str]) -> None:
+    """Send messages along their route, in one request if they go to the queue itself."""
+    if isinstance(route, ToQueue):
+        route.send_batch(aws.client, bodies)
+    else:
+        for body in bodies:
+            send_along(route, aws, queue, body)
+
+
+def batches(bodies: Iterable[str]) -> Iterator[list[str]]:
+    """Yield bodies in groups that SQS accepts in one request."""
+    batch, size = list[str](), 0
+    for body in bodies:
+        length = len(body.encode())
+        if batch and (len(batch) == 10 or size + length > LARGEST_REQUEST):
+            yield batch
+            batch, size = [], 0
+        batch.append(body)
+        size += length
+    if batch:
+        yield batch
+
+
 def is_object(body: str) -> bool:
     try:
         return isinstance(json.loads(body), dict)
     except ValueError:
         return False
+
+
+def cut_short(body: str) -> str:
+    """Return a body without its end, which no function can parse if it is JSON."""
+    return body[:-1]
 
 
 def distinct(bodies: list[str]) -> Iterator[str]:

@@ -12,6 +12,8 @@ import threading
 import time
 from typing import Any
 
+import moto.backends
+import moto.sqs.models
 from moto.dynamodb.responses import DynamoHandler
 from moto.server import ThreadedMotoServer
 from moto.sqs.models import DEDUPLICATION_TIME_IN_SECONDS, Message, Queue, SQSBackend
@@ -83,6 +85,17 @@ def receive_message(backend: SQSBackend, name: str, count: int, wait: int, *more
         time.sleep(0.02)
 
 
+def is_retained(backend: SQSBackend, queue_name: str, message: Message) -> bool:
+    """Tell whether a message is young enough; moto counts all of the queue to know that."""
+    seconds = vars(backend.get_queue(queue_name))["message_retention_period"]
+    return bool(milliseconds() < message.sent_timestamp + 1000 * seconds)
+
+
+def milliseconds() -> float:
+    """Return the time; moto does so for each message of a queue, and much more slowly."""
+    return 1000 * time.time()
+
+
 serving, serving_tables = threading.Lock(), threading.Lock()
 call_any_action = SQSResponse.call_action
 call_any_table_action = DynamoHandler.call_action
@@ -93,6 +106,10 @@ def main() -> None:
     SQSResponse.call_action = call_action  # type: ignore[assignment, method-assign]
     DynamoHandler.call_action = call_table_action  # type: ignore[method-assign]
     SQSBackend.receive_message = receive_message  # type: ignore[assignment, method-assign]
+    SQSBackend.is_message_valid_based_on_retention_period = is_retained  # type: ignore[assignment, method-assign]
+    moto.sqs.models.unix_time_millis = milliseconds  # type: ignore[assignment, attr-defined]
+    names = [*moto.backends.list_of_moto_modules()]  # moto reads its folder for each request
+    moto.backends.list_of_moto_modules = lambda: names
     Queue.add_message = add_message  # type: ignore[assignment, method-assign]
     Queue.pending_message_groups = property(busy_groups)  # type: ignore[assignment, method-assign]
     stacks.prepare()

@@ -7,14 +7,17 @@ event source mappings must succeed.
 
 from typing import Any
 
-from moto.cloudformation import parsing
-from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.models import CloudFormationBackend
 from moto.core.exceptions import ServiceException
 from moto.sqs.models import Queue, sqs_backends
 
 from sqskit.parameters import NOT_EMULATED
+from sqskit.services import import_service, without_rare_services
 from sqskit.simplify import FUNCTION, MAPPING, QUEUE
+
+with without_rare_services():
+    from moto.cloudformation import parsing
+    from moto.cloudformation.exceptions import ValidationError
+    from moto.cloudformation.models import CloudFormationBackend
 
 REFERENCES = {"Ref", "Fn::GetAtt", "Fn::ImportValue"}
 
@@ -58,7 +61,7 @@ def create_resource(
             queues = sqs_backends[account_id][region_name].queues.values()
             if source not in {queue.queue_arn for queue in queues}:
                 return NotEmulated(logical_id, type_, source)
-        if type_ in parsing.get_model_map():
+        if is_known(type_):
             return create_known_resource(logical_id, resource, resources, account_id, region_name)
     except NotDeployed:
         raise
@@ -66,6 +69,14 @@ def create_resource(
         if type_ in {QUEUE, FUNCTION, MAPPING}:
             raise NotDeployed(message=f"{logical_id}: {reason_of(error)}") from error
     return NotEmulated(logical_id, type_)
+
+
+def is_known(type_: str) -> bool:
+    """Tell whether moto knows a type of resource, and import its service."""
+    if type_ not in parsing.get_model_map() and import_service(type_):
+        for classes in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
+            classes.cache_clear()
+    return type_ in parsing.get_model_map()
 
 
 def resolve_resource(logical_id: str, resource: Any, resources: Any) -> Any:

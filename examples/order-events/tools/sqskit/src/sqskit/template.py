@@ -1,19 +1,16 @@
-"""The SAM template, and what SAM makes of it."""
+"""The SAM template, and what SAM makes of it.
+
+SAM is imported where it is needed, because that takes most of a second.
+"""
 
 import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
-
-from samtranslator.model.exceptions import InvalidDocumentException
-from samtranslator.parser.parser import Parser
-from samtranslator.plugins.globals.globals_plugin import GlobalsPlugin
-from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
-from yaml import YAMLError
 
 from sqskit.environment import REGION
 from sqskit.errors import UserError
@@ -37,6 +34,9 @@ def read(template: Path) -> str:
 
 def parsed(source: str) -> Any:
     """Return a SAM template with its globals and loops written out. Raises UserError."""
+    from samtranslator.plugins.globals.globals_plugin import GlobalsPlugin
+    from samtranslator.yaml_helper import yaml_parse
+
     # SAM asks boto3 for the region, which fails if AWS_PROFILE names an unknown profile.
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
@@ -51,13 +51,20 @@ def parsed(source: str) -> Any:
 
 def transformed(source: str, parameters: Mapping[str, str] | None = None) -> Any:
     """Return the CloudFormation template that SAM makes of a SAM template. Raises UserError."""
+    return json.loads(transformed_once(source, tuple((parameters or {}).items())))
+
+
+@cache
+def transformed_once(source: str, parameters: tuple[tuple[str, str], ...]) -> str:
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
     template = parsed(source)
     with one_line_errors():
         for resource in template["Resources"].values():
             if resource["Type"].startswith("AWS::Serverless::"):
                 package(resource.get("Properties", {}))
-        translated = Translator({}, Parser()).translate(template, dict(parameters or {}))
-        return json.loads(json.dumps(translated))
+        return json.dumps(Translator({}, Parser()).translate(template, dict(parameters)))
 
 
 def package(properties: Any) -> None:
@@ -71,6 +78,9 @@ def package(properties: Any) -> None:
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Raise UserError for what SAM says about a template, or fails with."""
+    from samtranslator.model.exceptions import InvalidDocumentException
+    from yaml import YAMLError
+
     try:
         yield
         return

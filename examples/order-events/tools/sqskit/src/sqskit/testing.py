@@ -8,8 +8,9 @@ from pathlib import Path
 from sqskit.aws import Aws, EmbeddedAws
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
+from sqskit.outcomes import LOGGER
 from sqskit.poller import Batch, Poller
-from sqskit.screen import LOGGER, processed
+from sqskit.screen import processed
 from sqskit.send import send
 
 SECONDS_TO_WAIT = 20

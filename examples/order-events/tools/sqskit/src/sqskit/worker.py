@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from sqskit.debugger import Debugger
 from sqskit.environment import REGION, environment
 from sqskit.mapping import Function
 
@@ -19,6 +20,9 @@ RUNTIME = Path(__file__).with_name("runtime.py")
 
 # Lambda gives a function this long to be imported.
 SECONDS_TO_START = 10
+
+# How often it looks whether a debugger is attached.
+SECONDS_TO_LOOK = 0.2
 
 
 @dataclass
@@ -34,8 +38,9 @@ class Invocation:
 class Worker:
     """Runs one process at a time, and a new one if it has ended or the code has changed."""
 
-    def __init__(self, function: Function, endpoint: str) -> None:
+    def __init__(self, function: Function, endpoint: str, debugger: Debugger | None = None) -> None:
         self.function = function
+        self.debugger = debugger
         self.environment = environment(**variables(function, endpoint))
         self.process: subprocess.Popen[str] | None = None
         self.reader = threading.Thread()
@@ -50,9 +55,16 @@ class Worker:
         self.close()
         self.code = code
         self.answers = queue.Queue()
-        folder, handler = str(self.function.folder), self.function.handler
+        command = [sys.executable, "-P", str(RUNTIME), str(self.function.folder)]
+        command += [self.function.handler, self.function.arn]
+        seconds: float = SECONDS_TO_START
+        if self.debugger:
+            waiting = self.debugger.process_starts()
+            command[1:1] = ["-X", "frozen_modules=off"]  # a debugger cannot look into those
+            command.append(str(waiting))
+            seconds += waiting
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(RUNTIME), folder, handler, self.function.arn],
+            command,
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -64,10 +76,10 @@ class Worker:
         )
         self.reader = threading.Thread(target=_read, args=(self.process, self.answers), daemon=True)
         self.reader.start()
-        return self._answer(SECONDS_TO_START)
+        return self._answer(seconds)
 
     def invoke(self, event: Any) -> Invocation:
-        """Invoke the function, and end its process at its timeout."""
+        """Invoke the function, and end its process at its timeout, unless it is debugged."""
         started = self.start()
         if started.error:
             return started
@@ -93,15 +105,23 @@ class Worker:
     def _answer(self, seconds: float) -> Invocation:
         """Wait for the answer of the process."""
         begin = time.monotonic()
+        until = begin + seconds
         invocation = Invocation()
         while not (invocation.response or invocation.error):
+            if self.debugger and self.debugger.is_attached:
+                until = time.monotonic() + seconds
+            left = until - time.monotonic()
             try:
-                line = self.answers.get(timeout=max(0, begin + seconds - time.monotonic()))
+                line = self.answers.get(timeout=max(0, min(left, SECONDS_TO_LOOK)))
             except queue.Empty:
+                if left > SECONDS_TO_LOOK:
+                    continue
                 self.close()
                 line = {"error": f"timed out after {seconds} seconds"}
             if "log" in line:
                 invocation.log.append(line["log"])
+            if "debugger" in line and self.debugger:
+                self.debugger.process_listens(line["debugger"])
             invocation.response = line.get("response")
             invocation.error = line.get("error")
         invocation.seconds = time.monotonic() - begin

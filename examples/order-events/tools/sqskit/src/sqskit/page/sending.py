@@ -1,0 +1,93 @@
+"""The form of the page: the examples to send, and sending them."""
+
+import threading
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sqskit.aws import Aws
+from sqskit.errors import UserError
+from sqskit.mapping import EventSourceMapping
+from sqskit.page.history import History
+from sqskit.routes import Route, ToBus, route_to
+from sqskit.send import cut_short, distinct, send_along
+from sqskit.template import example_file, examples
+
+MOST = 100_000  # messages at once
+
+
+class Sending:
+    """Sends messages to the queues of a stack, in the way they get there on AWS."""
+
+    def __init__(
+        self, aws: Aws, mappings: Iterable[EventSourceMapping], root: Path, history: History
+    ) -> None:
+        """Take a stack, and the folder with its template."""
+        self.aws = aws
+        self.root = root
+        self.history = history
+        self.mappings: dict[str, EventSourceMapping] = {}
+        for mapping in mappings:
+            self.mappings.setdefault(mapping.queue.name, mapping)
+        self.routes: dict[str, Route] = {}
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Return what the form offers for each queue: its examples, or why there are none."""
+        return [self._target(mapping) for mapping in self.mappings.values()]
+
+    def _target(self, mapping: EventSourceMapping) -> dict[str, Any]:
+        queue, function = mapping.queue, mapping.function
+        bodies, problem = list[str](), ""
+        try:
+            bodies = examples(example_file(self.root, function.handler), function.name)
+        except UserError as error:
+            problem = str(error)
+        return {
+            "queue": queue.name,
+            "function": function.name,
+            "hasGroups": queue.is_fifo and not isinstance(self._route(queue.name), ToBus),
+            "examples": bodies,
+            "problem": problem,
+        }
+
+    def send(self, queue: str, body: str, count: int, group: str, *, broken: bool) -> None:
+        """Send a body, or many distinct ones like it in a thread of their own.
+
+        broken: cut the body short. Raises UserError.
+        """
+        if queue not in self.mappings:
+            raise UserError(f"the stack has no queue {queue} with a function")
+        if not 1 <= count <= MOST:
+            raise UserError(f"{count} messages cannot be sent; use a number from 1 to {MOST}")
+        if not body:
+            raise UserError("an empty message cannot be sent; SQS refuses it")
+        body = cut_short(body) if broken else body
+        if count == 1:
+            self._send(queue, body, group)
+        else:
+            many = threading.Thread(
+                target=self._send_many, args=[queue, body, count, group], daemon=True
+            )
+            many.start()
+
+    def _send_many(self, queue: str, body: str, count: int, group: str) -> None:
+        for sent, each in enumerate(islice(distinct([body]), count)):
+            if self.history.has_ended:
+                return
+            try:
+                self._send(queue, each, group)
+            except (UserError, BotoCoreError, ClientError) as error:
+                self.history.notice(f"only {sent} of {count} messages were sent: {error}")
+                return
+
+    def _send(self, queue: str, body: str, group: str) -> None:
+        send_along(self._route(queue), self.aws, self.mappings[queue].queue, body, group)
+
+    def _route(self, queue: str) -> Route:
+        if queue not in self.routes:
+            found = self.mappings[queue].queue
+            self.routes[queue] = route_to(self.aws.client, found.arn, found.url)
+        return self.routes[queue]

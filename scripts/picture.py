@@ -11,10 +11,10 @@ from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "demo.svg"
-WIDTH = 108  # in characters
+WIDTH = 80  # in characters
 
 # The style of lines that begin like this.
-STYLES = {r"\S": "bold", r" +\$": "cyan", r" +done": "green", r" +(failed|dead|receive)": "red"}
+STYLES = {r"\S": "bold", r" +\$": "cyan", r" +done": "green", r" +(failed|dead|receive|CannotDeserialize)": "red"}
 
 
 def main() -> None:

@@ -93,7 +93,8 @@ def test_picture_is_of_a_run() -> None:
     text = " ".join("".join(svg.getroot().itertext()).replace("\xa0", " ").split())
     for line in (
         "$ sam build",
-        "receive 1 of 7: Expected `str`, got `int` - at `$.orderId`; it becomes a dead letter",
+        "receive 1 of 7: the warehouse is closed; it is retried in 2 s",
+        "receive 1 of 7: Expected `str`, got `int` - at `$.orderId`",
         "1 dead letter",
     ):
         assert line in text

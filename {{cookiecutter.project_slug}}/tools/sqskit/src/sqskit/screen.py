@@ -176,7 +176,8 @@ def outcomes(batch: Batch) -> Iterator[Line]:
             times = record["attributes"]["ApproximateReceiveCount"]
             of = f" of {queue.max_receive_count}" if queue.dead_letter_url else ""
             is_said = batch.error and outcome.kind == "returned"  # in the line about the batch
-            said = "; ".join(filter(None, [outcome.reason, outcome.fate]))
+            fate = "" if outcome.kind == "dead" else outcome.fate  # the word says it
+            said = "; ".join(filter(None, [outcome.reason, fate]))
             why = "" if is_said else f": {said}"
             yield Line(f"            receive {times}{of}{why}", "red")
 

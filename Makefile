@@ -29,6 +29,7 @@ lint: .venv/ready ## check style, format, types and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check --config examples/order-events/pyproject.toml --config 'lint.isort.known-first-party = ["shared"]' $(ROOMS)
+	$(BIN)/ruff check --config examples/order-events/pyproject.toml --target-version py314 --select UP $(ROOMS)
 	$(BIN)/ruff format --check --config examples/order-events/pyproject.toml $(ROOMS)
 	$(BIN)/mypy
 	$(BIN)/zizmor --quiet --offline --strict-collection $(GITHUB)

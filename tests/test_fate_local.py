@@ -111,7 +111,7 @@ def order(order_id: str) -> str:
     "bad",
     [
         pytest.param(["kills"], id="one kills"),
-        pytest.param(["hangs"], id="one hangs"),
+        pytest.param(["hangs"], id="one hangs", marks=pytest.mark.wide),
         pytest.param(["kills-1", "kills-2"], id="two kill", marks=pytest.mark.wide),
     ],
 )
@@ -125,7 +125,7 @@ def test_only_killers_become_dead_letters(project: Project, bad: list[str], tmp_
     assert all(handled[each] <= 1 + len(bad) for each in good)
 
 
-@pytest.mark.parametrize("queue_type", ["standard", "fifo"])
+@pytest.mark.parametrize("queue_type", ["standard", pytest.param("fifo", marks=pytest.mark.wide)])
 def test_every_dead_letter_is_as_it_was_sent_and_succeeds_later(
     bake: Bake, queue_type: str, tmp_path: Path, patience: None
 ) -> None:

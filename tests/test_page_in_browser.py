@@ -26,6 +26,8 @@ pytestmark = [
 
 SQSKIT = (sys.executable, "-m", "sqskit")
 
+expect.set_options(timeout=20_000)  # in milliseconds
+
 HANDLE = """
 
 def handle(message: NewMessage, delivery: Delivery) -> None:

@@ -114,9 +114,7 @@ def every_batch(longest: int) -> list[tuple[list[str], list[int]]]:
 
 @pytest.mark.parametrize("groups", [None, "aaaa", "abab"], ids=["standard", "one group", "two groups"])
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["def", "async def"])
-@pytest.mark.parametrize(
-    "longest", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.wide)]
-)
+@pytest.mark.parametrize("longest", [2, *(pytest.param(longest, marks=pytest.mark.wide) for longest in (3, 4))])
 def test_every_short_batch(longest: int, groups: str | None, asynchronous: bool) -> None:
     for kinds, received in every_batch(longest):
         own = groups and groups[: len(kinds)]

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from sqs.backoff import Backoff
-from sqs.claims import MOST_CALLS, AlreadyDone, InProgress, NotClaimed
+from sqs.claims import MOST_CALLS, AlreadyDone, Claims, InProgress, NotClaimed
 from sqs.dead_letters import is_dead_letter
 from sqs.handler import Handle
 from sqs.queue import new_client
@@ -77,9 +77,9 @@ class Once(Generic[MessageT]):
         elif function:
             raise RuntimeError("IDEMPOTENCY_TABLE is not set; the template must name the table")
 
-    def claims(self, deadline: float) -> "Claims | None":
+    def claims(self, deadline: float) -> Claims | None:
         """Return the claims of a batch; none in a test. See sqs.claims."""
-        return Claims(self, deadline) if self.table else None
+        return TableClaims(self, deadline) if self.table else None
 
     def id_of(self, message: MessageT) -> str | None:
         """Return the id of a message in the table; None if it has no key."""
@@ -92,7 +92,7 @@ class Once(Generic[MessageT]):
         return f"{self.prefix}#{digest.hexdigest()}"
 
 
-class Claims:
+class TableClaims:
     """The claims of one batch. They end with the invocation, whatever becomes of the process."""
 
     def __init__(self, once: Once[Any], deadline: float) -> None:

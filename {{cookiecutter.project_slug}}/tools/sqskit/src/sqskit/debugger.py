@@ -30,6 +30,38 @@ def check_installed() -> None:
         )
 
 
+class Session:
+    """The connection of a debugger."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self.client = client
+        self.is_open = False  # between the debugger and a process
+
+    def run(self, process: socket.socket) -> bool:
+        """Pass on what is said until one side has gone; tell whether it was the debugger."""
+        with self.client, process:
+            self.is_open = True
+            back = threading.Thread(target=self._pass_back, args=[process], daemon=True)
+            back.start()
+            pass_on(self.client, process)
+            if self.is_open:
+                self.is_open = False
+                # Otherwise, a debugger that has crashed would leave the process at its breakpoint.
+                send(process, type="request", command="disconnect", arguments={})
+                back.join(1)
+                return True
+        return False
+
+    def _pass_back(self, process: socket.socket) -> None:
+        pass_on(process, self.client)
+        if self.is_open:
+            self.is_open = False
+            # The process has ended. This makes the debugger attach again, to the next one.
+            send(self.client, type="event", event="terminated", body={"restart": True})
+            with suppress(OSError):
+                self.client.shutdown(socket.SHUT_WR)
+
+
 class Debugger:
     """The port of one function, for one debugger at a time."""
 
@@ -90,7 +122,7 @@ class Debugger:
                     self.session = Session(client)
                     threading.Thread(target=self._serve, args=[self.session], daemon=True).start()
 
-    def _serve(self, session: "Session") -> None:
+    def _serve(self, session: Session) -> None:
         """Attach a debugger to the current process, or else to the next one."""
         while not (process := self._connected()):
             time.sleep(0.05)
@@ -109,38 +141,6 @@ class Debugger:
             if self.port_of_process:
                 return socket.create_connection(("127.0.0.1", self.port_of_process))
         return None
-
-
-class Session:
-    """The connection of a debugger."""
-
-    def __init__(self, client: socket.socket) -> None:
-        self.client = client
-        self.is_open = False  # between the debugger and a process
-
-    def run(self, process: socket.socket) -> bool:
-        """Pass on what is said until one side has gone; tell whether it was the debugger."""
-        with self.client, process:
-            self.is_open = True
-            back = threading.Thread(target=self._pass_back, args=[process], daemon=True)
-            back.start()
-            pass_on(self.client, process)
-            if self.is_open:
-                self.is_open = False
-                # Otherwise, a debugger that has crashed would leave the process at its breakpoint.
-                send(process, type="request", command="disconnect", arguments={})
-                back.join(1)
-                return True
-        return False
-
-    def _pass_back(self, process: socket.socket) -> None:
-        pass_on(process, self.client)
-        if self.is_open:
-            self.is_open = False
-            # The process has ended. This makes the debugger attach again, to the next one.
-            send(self.client, type="event", event="terminated", body={"restart": True})
-            with suppress(OSError):
-                self.client.shutdown(socket.SHUT_WR)
 
 
 def pass_on(source: socket.socket, target: socket.socket) -> None:

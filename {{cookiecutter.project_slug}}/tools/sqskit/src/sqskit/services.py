@@ -40,7 +40,7 @@ class Absent:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __getattr__(self, name: str) -> "Absent":
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # such as __path__, for which `import` asks
             raise AttributeError(name)
         return Absent(f"{self.name}.{name}")

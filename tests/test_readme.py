@@ -87,10 +87,17 @@ def test_example_project_is_what_the_template_renders(bake: Bake) -> None:
         assert (shown / name).read_bytes() == (rendered.path / name).read_bytes(), f"{name}: run `make examples`"
 
 
+def test_every_picture_is_there() -> None:
+    pictures = re.findall(r"^!\[.+\]\((.+)\)$", README, re.MULTILINE)
+    assert pictures == ["docs/demo.svg", "docs/page.png"]
+    for picture in pictures:
+        assert (ROOT / picture).is_file()
+
+
 def test_picture_is_of_a_run() -> None:
-    (path,) = re.findall(r"^!\[.*\]\((.*)\)$", README, re.MULTILINE)
-    svg = ElementTree.parse(ROOT / path)
+    svg = ElementTree.parse(ROOT / "docs" / "demo.svg")
     text = " ".join("".join(svg.getroot().itertext()).replace("\xa0", " ").split())
+    assert re.findall("[^ ]+…", text) == [], "a line is longer than the picture is wide"
     for line in (
         "$ sam build",
         "receive 1 of 7: the warehouse is closed; it is retried in 2 s",

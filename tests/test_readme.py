@@ -88,10 +88,10 @@ def test_example_project_is_what_the_template_renders(bake: Bake) -> None:
 
 
 def test_every_picture_is_there() -> None:
-    pictures = re.findall(r"^!\[.+\]\((.+)\)$", README, re.MULTILINE)
-    assert pictures == ["docs/demo.svg", "docs/page.png"]
-    for picture in pictures:
-        assert (ROOT / picture).is_file()
+    paths = re.findall(r"^!\[.+\]\((.+)\)$", README, re.MULTILINE)
+    assert paths == ["docs/demo.svg", "docs/page.png", "docs/page-message.png"]
+    for path in paths:
+        assert (ROOT / path).is_file()
 
 
 def test_picture_is_of_a_run() -> None:

@@ -265,6 +265,16 @@ def test_backoff_grows_to_its_longest_wait(backoff: Backoff, fifo: bool, waits: 
         assert all(0.8 * wait <= backoff.seconds(n, fifo=fifo) <= wait for _ in range(50))
 
 
+def test_log_names_the_message_that_may_end_the_process_and_those_deleted_before(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level("INFO"), model() as sqs:
+        sqs.send(bodies_of([GOOD, GOOD, KILLS, GOOD]), received=[0, 0, 1, 1])
+        assert sqs.invoke(handler_of(sqs, Run(), asynchronous=False))
+    (line,) = (vars(line) for line in caplog.records if "ends the process, it is retried in " in line.getMessage())
+    assert (line["messageId"], line["receiveCount"], line["deleted"]) == ("id-2", 2, ["id-0", "id-1"])
+
+
 @pytest.mark.parametrize(("kind", "has_traceback"), [(FAILS, True), (REJECTS, False), (LATER, False)])
 def test_only_an_unexpected_exception_logs_a_traceback(
     caplog: pytest.LogCaptureFixture, kind: str, has_traceback: bool

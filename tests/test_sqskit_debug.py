@@ -381,6 +381,18 @@ def test_each_function_has_a_port_and_waits_for_a_debugger_of_its_own(two_functi
     wait_until_nothing_runs(two_functions)
 
 
+@pytest.mark.parametrize("at_a_breakpoint", [False, pytest.param(True, marks=pytest.mark.wide)])
+def test_no_process_is_left_when_the_tool_is_killed(project: Project, at_a_breakpoint: bool) -> None:
+    with debugged(project) as stack:
+        if at_a_breakpoint:
+            with stack.attached("logger.info") as debugger:
+                stack.send("1")
+                debugger.stopped()
+                stack.local.process.kill()
+        stack.local.process.kill()
+    wait_until_nothing_runs(project)
+
+
 @pytest.mark.wide
 def test_interrupt_ends_the_wait_for_a_debugger(project: Project) -> None:
     with debugged(project) as stack:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from sqs.dead_letters import ORIGINAL_ID
+from sqskit import dead_letter_queue
 from sqskit.aws import Aws, Depth
 from sqskit.dead_letter_queue import MOVED_BY_SQS
 from sqskit.errors import UserError
@@ -201,7 +202,7 @@ def test_message_of_a_dead_letter_that_was_sent_back_names_it(told: History) -> 
     ]
     told.removed(DEAD, {"id-0": "id-0"}, "sent back")  # told late: by now it is another dead letter
     assert told.known_dead(DEAD) == {"id-0": "id-1"}
-    assert items.ORIGINAL_ID == ORIGINAL_ID
+    assert dead_letter_queue.ORIGINAL_ID == ORIGINAL_ID
 
 
 @pytest.fixture
@@ -492,3 +493,19 @@ def test_history_costs_little_beside_the_stack(told: History) -> None:
     many(told, 10_000)
     assert time.perf_counter() - begin < 5, "moto needs longer than that for 1,000 messages"
     assert len(told.messages) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ('{"id": "1", "detail-type": "Placed", "source": "shop", "detail": {"orderId": "é"}}', '{"orderId": "é"}'),
+        ('{"orderId": "order-1"}', '{"orderId": "order-1"}'),
+        ('{"detail-type": 1, "detail": ', '{"detail-type": 1, "detail": '),
+        ('["detail-type", "detail"]', '["detail-type", "detail"]'),
+        ("x" * 1000, "x" * items.LONGEST_IN_ROW),
+    ],
+)
+def test_row_shows_the_message_in_an_event(body: str, shown: str) -> None:
+    told = History()
+    happen(told, [record(body)])
+    assert told.since(0)["messages"][0]["body"] == shown

@@ -11,6 +11,7 @@ import pytest
 from sqskit import poller
 from sqskit.aws import Aws, EmbeddedAws
 from sqskit.mapping import EventSourceMapping, Queue
+from sqskit.outcomes import outcomes_of
 from sqskit.poller import Batch, Poller
 from sqskit.send import send
 from sqskit.testing import wait_until
@@ -232,6 +233,34 @@ def test_response_is_obeyed_to_the_letter(
         assert batch.failed == ids
         assert error in str(batch.error)
     assert aws.depth(answering.queue.url) == (0, len(batch.failed))
+
+
+def test_messages_done_before_one_that_ends_the_process_are_shown_as_done(
+    aws: Aws, mapping: EventSourceMapping, tmp_path: Path
+) -> None:
+    code = """
+def handle(number: int) -> None:
+    if number == 2 and not first_time():
+        os._exit(1)
+    if number < 4 and not Path(f"failed-{number}").exists():
+        Path(f"failed-{number}").touch()
+        raise ValueError("no")
+
+handler = batch_handler(int, handle, backoff=Backoff(first=1, factor=1))
+"""
+    queue = to_function(
+        PRELUDE.replace("import batch_handler", "import Backoff, batch_handler") + code, mapping, aws, tmp_path
+    )
+    queue.function.environment["QUEUE_URL"] = queue.queue.url
+    send_all(aws, queue.queue, "1", "2", "3")
+    with polling(aws, queue, retry_after=1) as batches:
+        wait_until(lambda: any(batch.error for batch in batches))
+    (batch,) = (batch for batch in batches if batch.error)
+    outcomes = {outcome.record["body"]: outcome.kind for outcome in outcomes_of(batch)}
+    retried = {each["body"] for each in batch.records if each["messageId"] in batch.retry_at}
+    assert outcomes["2"] == "returned"
+    assert outcomes["1"] == "done"
+    assert retried == {body for body, kind in outcomes.items() if kind == "returned"}
 
 
 def test_response_is_ignored_if_the_mapping_reports_no_failures(

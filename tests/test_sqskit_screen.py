@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from sqs import batch_handler
 from sqs.log import log_duplicate, log_forgotten, logger
-from sqskit import outcomes, screen
+from sqskit import outcomes, poller, screen
 from sqskit.aws import Aws
 from sqskit.mapping import EventSourceMapping, Function, Queue
 from sqskit.poller import MESSAGE_ID, SAID_WHEN, Batch, Poller, retries_in
@@ -28,7 +28,7 @@ MAPPING = EventSourceMapping(
 def test_names_in_the_log_are_those_that_the_screen_reads(caplog: pytest.LogCaptureFixture) -> None:
     batch_handler(int, lambda number: None)(event(["x"]), None)
     line = next(line for line in caplog.records if line.levelname == "ERROR")
-    assert outcomes.LOGGER == logger.name == line.name
+    assert poller.LOGGER == logger.name == line.name
     assert hasattr(line, MESSAGE_ID)
 
 

@@ -17,7 +17,7 @@ from shared.delivery import Event, Reject, RetryLater
 from sqs.backoff import Backoff
 from sqs.claims import AlreadyDone, InProgress, NotClaimed, Once
 from sqs.deliveries import delivery_of
-from sqs.log import Cause, log_duplicate, log_failure, log_forgotten, log_summary
+from sqs.log import Cause, log_duplicate, log_failure, log_forgotten, log_summary, log_suspect
 from sqs.parsing import parse_error
 from sqs.queue import SECONDS_TO_ANSWER, Calls, OutOfTime, Queue, in_time
 from sqs.records import Record, from_fifo_queue, message_group, receive_count, records_of
@@ -138,13 +138,15 @@ class Batch:
         if count == 1:
             return
         self.settle()
-        self.calls.delete(self.done)
+        deleted = self.calls.delete(self.done)
         self.done.clear()
         # It must not reappear while it is handled.
         left = self.deadline - monotonic()
         wait = self.settings.backoff.seconds(count, fifo=self.is_fifo)
-        self.calls.hide([(record, max(wait, left + 1) if math.isfinite(left) else wait)])
+        wait = max(wait, left + 1) if math.isfinite(left) else wait
+        self.calls.hide([(record, wait)])
         self.hidden.add(record["messageId"])
+        log_suspect(record, self._fate(wait), deleted)
 
     def gave_way(self, record: Record) -> bool:
         """Give a message up if it has blocked its FIFO group for long; tell whether it was.

@@ -59,10 +59,13 @@ class Calls:
         self.stop_at = stop_at
         self.failed = False
 
-    def delete(self, records: list[Record]) -> None:
-        """Delete messages that are done."""
+    def delete(self, records: list[Record]) -> list[Record]:
+        """Delete messages that are done, and return those for which it has worked."""
+        deleted = list[Record]()
         for entries in _tens(records):
-            self._call("delete_message_batch", QueueUrl=self.queue.url, Entries=entries)
+            response = self._call("delete_message_batch", QueueUrl=self.queue.url, Entries=entries)
+            deleted += [records[int(each["Id"])] for each in response.get("Successful", [])]
+        return deleted
 
     def hide(self, waits: list[tuple[Record, float]]) -> None:
         """Let messages reappear after these many seconds from now."""

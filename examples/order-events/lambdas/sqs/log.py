@@ -66,6 +66,17 @@ def log_duplicate(record: Record, id_: str) -> None:
     logger.info("Message %s is a duplicate: its key is done", record["messageId"], extra=fields)
 
 
+def log_suspect(record: Record, fate: str, deleted: Iterable[Record]) -> None:
+    """Write one line about a message that may end the process, which then logs nothing more.
+
+    fate: what becomes of it then. deleted: messages of the batch that are done, and deleted now.
+    """
+    enable()
+    fields = {"messageId": record["messageId"], "receiveCount": receive_count(record)}
+    fields |= {"deleted": [each["messageId"] for each in deleted]}
+    logger.info("If message %s ends the process, %s", record["messageId"], fate, extra=fields)
+
+
 def log_forgotten(record: Record, error: BaseException) -> None:
     """Write one line about a message that is done, although its key is not remembered."""
     logger.warning(

@@ -18,8 +18,8 @@ from sqskit.aws import Aws, Depth
 from sqskit.environment import KEYS, REGION
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
-from sqskit.outcomes import LOGGER, outcomes_of
-from sqskit.poller import Batch
+from sqskit.outcomes import known_id, outcomes_of
+from sqskit.poller import LOGGER, Batch
 from sqskit.routes import Route, ToBus, route_to
 from sqskit.template import example_file, examples
 
@@ -89,7 +89,7 @@ class Screen:
         ]
         if retry_after is not None:
             after = plural(retry_after, "second")
-            lines.append(Line(f"A message that ends the process is retried after {after}."))
+            lines.append(Line(f"A message that ends the process is first retried after {after}."))
         lines += [
             Line("Send one with `make local-send`, or with the AWS CLI:\n"),
             Line(f"  {send_command(aws.endpoint, route, function.handler, root)}\n", "bold"),
@@ -136,7 +136,7 @@ def status_line(name: str, counts: str, width: int) -> Text:
 def filtered(batch: Batch) -> Iterator[Line]:
     """Yield a line for each message that no filter lets through."""
     for record in batch.records:
-        message = f"{record['messageId'][:8]}  {short(record['body'])}"
+        message = f"{known_id(record)[:8]}  {short(record['body'])}"
         yield Line(f"{time.strftime('%X')}  filtered out  {message}", "dim", cut=True)
 
 
@@ -170,7 +170,7 @@ def outcomes(batch: Batch) -> Iterator[Line]:
         record = outcome.record
         word, colour = WORDS[outcome.kind]
         yield Line(
-            f"    {word:6}  {record['messageId'][:8]}  {short(record['body'])}", colour, cut=True
+            f"    {word:6}  {known_id(record)[:8]}  {short(record['body'])}", colour, cut=True
         )
         if colour == "red":
             times = record["attributes"]["ApproximateReceiveCount"]

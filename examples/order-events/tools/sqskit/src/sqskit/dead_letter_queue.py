@@ -16,6 +16,9 @@ READ_IN_A_SECOND = 50
 # servers, and may find none.
 SECONDS_TO_WAIT = 1
 
+# lambdas/sqs gives a dead letter this attribute, which it keeps if it is sent back.
+ORIGINAL_ID = "originalMessageId"
+
 MOVED_BY_SQS = "no reason given: SQS moved it, because it ended the process or no call succeeded"
 
 
@@ -37,7 +40,7 @@ class DeadLetter:
     @property
     def id(self) -> str:
         """The id that the message had in the log of the function."""
-        return self.added("originalMessageId") or self.own_id
+        return self.added(ORIGINAL_ID) or self.own_id
 
     def is_called(self, id_: str) -> bool:
         """Tell whether one of its ids begins like this."""

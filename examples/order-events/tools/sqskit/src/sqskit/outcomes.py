@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqskit.poller import MESSAGE_ID, Batch
+from sqskit.dead_letter_queue import ORIGINAL_ID
+from sqskit.poller import LOGGER, MESSAGE_ID, Batch
 
 # lambdas/sqs logs a failure with its cause, as `Message … failed at receive …: reason; fate`.
-LOGGER, CAUSE = "sqs", "cause"
+CAUSE = "cause"
 
 # It logs a message whose key is done already with this cause, which is no failure.
 DUPLICATE = "duplicate"
@@ -49,6 +50,12 @@ def outcomes_of(batch: Batch) -> Iterator[Outcome]:
             yield Outcome(record, "returned", "an earlier message of its group failed")
         else:
             yield Outcome(record, "returned", "no time was left")
+
+
+def known_id(record: dict[str, Any]) -> str:
+    """Return the id by which its dead letter would be known: that of its first time in the queue."""
+    original = record["messageAttributes"].get(ORIGINAL_ID, {})
+    return str(original.get("stringValue") or record["messageId"])
 
 
 def failure(line: dict[str, Any]) -> tuple[str, tuple[str, str]] | None:

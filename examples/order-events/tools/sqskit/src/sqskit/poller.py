@@ -22,8 +22,11 @@ from sqskit.worker import Invocation, Worker
 LARGEST_PAYLOAD = 6 * 1024 * 1024
 
 # lambdas/sqs logs this of a message whose retry it has arranged, and then the seconds.
-MESSAGE_ID = "messageId"
-SAID_WHEN = "; it is retried in "
+LOGGER, MESSAGE_ID = "sqs", "messageId"
+SAID_WHEN = " it is retried in "
+
+# It logs with this field which messages of a batch it has deleted itself.
+DELETED = "deleted"
 
 # It logs this if it could not do so.
 COULD_NOT = "failed, so the queue's own settings apply"
@@ -159,16 +162,6 @@ class Poller(threading.Thread):
             self.report(Batch(self.mapping, unwanted, Invocation(), set(), None, filtered=True))
         return wanted
 
-    def _may_have_arranged(self, record: dict[str, Any], invocation: Invocation) -> bool:
-        """Tell whether the function may have arranged a retry that it has not logged.
-
-        If the process has ended, lambdas/sqs may have done so for messages that were received
-        before, provided it knows the queue.
-        """
-        knows_queue = "QUEUE_URL" in self.mapping.function.environment
-        count = int(record["attributes"]["ApproximateReceiveCount"])
-        return bool(invocation.error) and knows_queue and count > 1
-
     def _process(self, records: list[dict[str, Any]]) -> Batch:
         """Invoke the function, and delete the messages that succeeded; the others are retried."""
         begun = time.time()
@@ -180,9 +173,10 @@ class Poller(threading.Thread):
                 failed = failed_ids(invocation.response, ids)
             except ContractBroken as broken:
                 error = str(broken)
+        deleted = deleted_in(invocation.log)
         if error:
-            failed = ids
-        self._delete_messages(record for record in records if record["messageId"] not in failed)
+            failed = ids - deleted
+        self._delete_messages(each for each in records if each["messageId"] not in failed | deleted)
         retry_at, held, others = self._retries(
             [record for record in records if record["messageId"] in failed], invocation, begun
         )
@@ -207,8 +201,6 @@ class Poller(threading.Thread):
             group = record["attributes"].get("MessageGroupId", "")
             if id_ in said:
                 retry_at[id_] = groups[group] = now + said[id_]
-            elif could_say and self._may_have_arranged(record, invocation):
-                continue
             elif self.retry_after is None:
                 retry_at[id_] = begun + self.mapping.queue.visibility_timeout
             elif self.mapping.queue.is_fifo and group in groups:
@@ -241,6 +233,12 @@ def retries_in(log: list[dict[str, Any]]) -> dict[str, float]:
             with suppress(ValueError):
                 found[str(line[MESSAGE_ID])] = float(seconds.removesuffix(" s"))
     return found
+
+
+def deleted_in(log: list[dict[str, Any]]) -> set[str]:
+    """Return the ids of the messages that lambdas/sqs has deleted before the end of a batch."""
+    lines = (line for line in log if line.get("logger") == LOGGER)
+    return {str(id_) for line in lines for id_ in line.get(DELETED, [])}
 
 
 def failed_ids(response: str, ids: set[str]) -> set[str]:

@@ -8,8 +8,7 @@ from pathlib import Path
 from sqskit.aws import Aws, EmbeddedAws
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
-from sqskit.outcomes import LOGGER
-from sqskit.poller import Batch, Poller
+from sqskit.poller import LOGGER, Batch, Poller
 from sqskit.screen import processed
 from sqskit.send import send
 

@@ -1,11 +1,13 @@
 """A message, its tries and the batches, as the page keeps them."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sqskit.dead_letter_queue import DeadLetter
+from sqskit.dead_letter_queue import ORIGINAL_ID, DeadLetter
 from sqskit.mapping import EventSourceMapping, Queue
 from sqskit.outcomes import Kind
 from sqskit.poller import MESSAGE_ID, attribute_of
@@ -14,9 +16,6 @@ from sqskit.poller import MESSAGE_ID, attribute_of
 LONGEST_TEXT = 100_000
 LONGEST_IN_ROW = 300
 MOST_TRIES = 100  # of one message
-
-# lambdas/sqs gives a dead letter this attribute, which it keeps if it is sent back.
-ORIGINAL_ID = "originalMessageId"
 
 
 class Kept(Protocol):
@@ -55,6 +54,7 @@ class Message:
     sent_at: float
     body: str
     length: int  # of the body, which may be cut
+    in_row: str  # the start of what a row shows of it
     attributes: dict[str, str]
     group: str
     most_receives: int | None
@@ -81,7 +81,7 @@ class Message:
             "queue": self.queue,
             "at": self.first_at,
             "state": self.state,
-            "body": self.body[:LONGEST_IN_ROW],
+            "body": self.in_row,
             "reason": self.reason[:LONGEST_IN_ROW],
             "receives": receives,
             "most": self.most_receives,
@@ -175,6 +175,7 @@ def message_of(
         sent_at=int(attributes["SentTimestamp"]) / 1000,
         body=record["body"][:LONGEST_TEXT],
         length=len(record["body"]),
+        in_row=in_row(record["body"]),
         attributes=texts_of(record["messageAttributes"]),
         group=attributes.get("MessageGroupId", ""),
         most_receives=queue.max_receive_count if queue.dead_letter_url else None,
@@ -192,10 +193,19 @@ def message_of_letter(letter: DeadLetter, source: Queue, number: int) -> Message
         sent_at=letter.sent_at,
         body=letter.body[:LONGEST_TEXT],
         length=len(letter.body),
+        in_row=in_row(letter.body),
         attributes=texts_of({k: attribute_of(each) for k, each in letter.attributes.items()}),
         group=letter.group or "",
         most_receives=source.max_receive_count,
     )
+
+
+def in_row(body: str) -> str:
+    """Return what a row shows of a body: of an event from a bus, the detail, which is the message."""
+    if '"detail-type"' in body and '"detail"' in body:
+        with suppress(ValueError, TypeError, KeyError):
+            body = json.dumps(json.loads(body)["detail"], ensure_ascii=False)
+    return body[:LONGEST_IN_ROW]
 
 
 def cut_log(lines: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

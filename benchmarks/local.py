@@ -110,7 +110,11 @@ def environment_of(source: Path, folder: Path) -> str:
 
 def exported(revision: str, folder: Path) -> Path:
     """Return the source of sqskit in a git revision."""
-    command = ["git", "archive", revision, SOURCE]
+    find = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+    commit = subprocess.run(find, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
+    if not commit:
+        sys.exit(f"error: {revision} is not a git revision")
+    command = ["git", "archive", commit, SOURCE]
     archive = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter="data")

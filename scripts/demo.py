@@ -70,8 +70,8 @@ def main() -> None:
 
     title("What next")
     print('    export PATH="$PWD/.venv/bin:$PATH"   puts cookiecutter, uv and sam on your PATH')
-    print("    cd demo/order-events                 the project as its owner gets it; see its README.md")
     print("    cookiecutter . --output-dir ..       answer the questions and own a project")
+    print("    cd demo/order-events                 or look at the project of this demo; see its README.md")
 
 
 def write_handle() -> None:

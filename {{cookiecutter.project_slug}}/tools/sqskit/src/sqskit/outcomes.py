@@ -53,7 +53,7 @@ def outcomes_of(batch: Batch) -> Iterator[Outcome]:
 
 
 def known_id(record: dict[str, Any]) -> str:
-    """Return the id by which its dead letter would be known: that of its first time in the queue."""
+    """Return the id by which a message is known as a dead letter, also after it was sent back."""
     original = record["messageAttributes"].get(ORIGINAL_ID, {})
     return str(original.get("stringValue") or record["messageId"])
 

@@ -201,7 +201,7 @@ def message_of_letter(letter: DeadLetter, source: Queue, number: int) -> Message
 
 
 def in_row(body: str) -> str:
-    """Return what a row shows of a body: of an event from a bus, the detail, which is the message."""
+    """Return what a row shows of a body: of an event from a bus its detail, the message."""
     if '"detail-type"' in body and '"detail"' in body:
         with suppress(ValueError, TypeError, KeyError):
             body = json.dumps(json.loads(body)["detail"], ensure_ascii=False)

@@ -125,7 +125,8 @@ def test_only_killers_become_dead_letters(project: Project, bad: list[str], tmp_
     assert all(handled[each] <= 1 + len(bad) for each in good)
 
 
-@pytest.mark.parametrize("queue_type", ["standard", pytest.param("fifo", marks=pytest.mark.wide)])
+@pytest.mark.wide
+@pytest.mark.parametrize("queue_type", ["standard", "fifo"])
 def test_every_dead_letter_is_as_it_was_sent_and_succeeds_later(
     bake: Bake, queue_type: str, tmp_path: Path, patience: None
 ) -> None:

@@ -125,6 +125,7 @@ def test_command_runs_the_stack(project: Project, python: dict[str, str], comman
     assert sorted(line.split()[0] for line in outcomes) == ["dead", "done"]
 
 
+@ONE_PROJECT
 @pytest.mark.parametrize("command", REFUSED_WITHOUT_AWS)
 def test_command_needs_an_aws_account(
     project: Project, python: dict[str, str], monkeypatch: pytest.MonkeyPatch, command: str
@@ -154,6 +155,7 @@ def test_library_is_added_to_the_tests_and_to_lambda(project: Project, python: d
     assert (artifact / "httpx").is_dir()
 
 
+@ONE_PROJECT
 def test_new_field_touches_the_class_the_example_and_nothing_else(
     project: Project, python: dict[str, str], tmp_path: Path
 ) -> None:

@@ -15,9 +15,8 @@ from collections import Counter
 from pathlib import Path
 from textwrap import indent
 
-from scripts.machine import ARCHITECTURE, RUNTIME
+from scripts.project import ROOT, generated
 
-ROOT = Path(__file__).parents[1]
 PROJECT = ROOT / "demo" / "order-events"
 
 # The tools come from the environment of this script; nothing may reach a real AWS account.
@@ -31,7 +30,6 @@ AWS_LIKE = {
 }
 
 # What the owner writes into the project: the second order fails once.
-DOMAIN = PROJECT / "lambdas" / "shared" / "new_message.py"
 HANDLE = '''\
 def handle(message: NewMessage, delivery: Delivery) -> None:
     """Ship an order."""
@@ -49,15 +47,10 @@ def main() -> None:
     title("Generate a project")
     shutil.rmtree(PROJECT.parent, ignore_errors=True)
     PROJECT.parent.mkdir()
-    config = PROJECT.parent / "cookiecutter.yaml"  # keeps these answers out of the user's next --replay
-    config.write_text(f"replay_dir: {json.dumps(str(PROJECT.parent / 'replay'))}\n", "utf-8")
-    options = ["--no-input", "--config-file=demo/cookiecutter.yaml", "--output-dir=demo"]
-    answers = [f"runtime={RUNTIME}", f"architecture={ARCHITECTURE}"]
     show("cookiecutter . --no-input")
-    run("cookiecutter", ".", *options, *answers, cwd=ROOT)
+    generated(PROJECT.parent, "from shared.delivery import Delivery, RetryLater\n", HANDLE)
 
     title("Write the business logic")
-    write_handle()
     print(indent(HANDLE, "    "), end="")
 
     title("Build it with SAM")
@@ -72,13 +65,6 @@ def main() -> None:
     print('    export PATH="$PWD/.venv/bin:$PATH"   puts cookiecutter, uv and sam on your PATH')
     print("    cookiecutter . --output-dir ..       answer the questions and own a project")
     print("    cd demo/order-events                 or look at the project of this demo; see its README.md")
-
-
-def write_handle() -> None:
-    """Replace `handle` of the generated project."""
-    source, _, _ = DOMAIN.read_text("utf-8").partition("def handle(")
-    imports = "import msgspec\n\nfrom shared.delivery import Delivery, RetryLater\n"
-    DOMAIN.write_text(source.replace("import msgspec\n", imports) + HANDLE, "utf-8")
 
 
 def process_messages() -> None:

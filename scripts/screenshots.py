@@ -11,9 +11,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from scripts.machine import ARCHITECTURE, BROWSER, BROWSERS, RUNTIME
+from scripts.machine import BROWSER, BROWSERS
+from scripts.project import ROOT, generated
 
-ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 WIDTH, HEIGHT = 1280, 600
@@ -21,8 +21,7 @@ WIDTH, HEIGHT = 1280, 600
 FIELDS = "orderId: str, customer: str, items: list[{sku: str, quantity: int >= 1}], total: float >= 0"
 
 # What goes wrong with orders: a dependency that is away for a moment or for longer, data that is not known.
-HANDLE = '''
-
+HANDLE = '''\
 class PaymentsUnavailable(Exception):
     """The payment service did not answer."""
 
@@ -43,8 +42,7 @@ def charge(message: NewMessage) -> None:
     raise PaymentsUnavailable(f"POST /charges for {message.order_id}: 503 Service Unavailable")
 '''
 
-IMPORTS = """import logging
-import time
+IMPORTS = """import time
 
 from shared.delivery import Delivery, Reject, RetryLater
 """
@@ -65,7 +63,7 @@ def main() -> None:
         sys.exit(f"error: there is no browser; install one of {', '.join(BROWSERS)}")
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(prepared(Path(folder))) as url,
+        running(generated(Path(folder), IMPORTS, HANDLE, f"message_fields={FIELDS}", "batch_size=4")) as url,
         sync_playwright() as tool,
         tool.chromium.launch(executable_path=BROWSER) as browser,
     ):
@@ -76,23 +74,6 @@ def main() -> None:
         page.locator(".row", has_text="margaret").click()  # was retried
         page.locator(".step pre").last.scroll_into_view_if_needed()
         take(page, "page-message.png")
-
-
-def prepared(folder: Path) -> Path:
-    """Generate a project whose `handle` fails for some orders."""
-    config = folder / "cookiecutter.yaml"
-    config.write_text(f"replay_dir: {folder / 'replay'}\n", "utf-8")
-    answers = [f"runtime={RUNTIME}", f"architecture={ARCHITECTURE}", f"message_fields={FIELDS}", "batch_size=4"]
-    options = ["--no-input", "--config-file", str(config), "--output-dir", str(folder)]
-    subprocess.run(["cookiecutter", str(ROOT), *options, *answers], check=True, stdout=subprocess.DEVNULL)
-    project = folder / "order-events"
-    module = project / "lambdas" / "shared" / "new_message.py"
-    docstring, _, code = module.read_text("utf-8").partition("\n\n")
-    head = code.partition("\n\n\ndef handle(")[0]
-    if "logger" not in head:
-        head += "\n\nlogger = logging.getLogger(__name__)"
-    module.write_text(f"{docstring}\n\n{IMPORTS}{head}\n{HANDLE}", "utf-8")
-    return project
 
 
 @contextmanager

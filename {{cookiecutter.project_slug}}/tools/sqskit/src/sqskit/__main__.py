@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqskit.environment import forget_aws
 from sqskit.errors import UserError
+from sqskit.mapping import LONGEST_VISIBILITY_TIMEOUT
 
 ENV = "the environment on AWS, in samconfig.toml"
 NAME = "of the message; its queue is an output of the stack"
@@ -94,8 +95,8 @@ def main() -> None:
             local.error("--port must be from 0 to 65535")
         if not 0 <= (options.debug or 0) < 65536:
             local.error("--debug must be from 0 to 65535")
-        if not 0 <= (options.retry_after or 0) <= 43200:  # the limits of a visibility timeout
-            local.error("--retry-after must be from 0 to 43200 seconds")
+        if not 0 <= (options.retry_after or 0) <= LONGEST_VISIBILITY_TIMEOUT:
+            local.error(f"--retry-after must be from 0 to {LONGEST_VISIBILITY_TIMEOUT} seconds")
     if options.command == "send" and bool(options.env) != bool(options.example):
         send.error("--env and --example are given together")
     if options.command == "send" and options.count not in {None, *range(1, 100_001)}:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# The longest visibility timeout in seconds that SQS accepts.
+LONGEST_VISIBILITY_TIMEOUT = 43_200
+
 
 @dataclass(frozen=True)
 class Queue:

@@ -14,15 +14,17 @@ from sqskit.debugger import Debugger
 from sqskit.environment import REGION
 from sqskit.errors import UserError
 from sqskit.filters import is_wanted
-from sqskit.mapping import EventSourceMapping, Queue
+from sqskit.mapping import LONGEST_VISIBILITY_TIMEOUT, EventSourceMapping, Queue
 from sqskit.worker import Invocation, Worker
 
 # The largest event in bytes that Lambda accepts.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST_PAYLOAD = 6 * 1024 * 1024
 
-# lambdas/sqs logs this of a message whose retry it has arranged, and then the seconds.
+# The name of the logger of lambdas/sqs, and its field for the id of a message.
 LOGGER, MESSAGE_ID = "sqs", "messageId"
+
+# It logs this of a message whose retry it has arranged, and then the seconds.
 SAID_WHEN = " it is retried in "
 
 # It logs with this field which messages of a batch it has deleted itself.
@@ -33,9 +35,6 @@ COULD_NOT = "failed, so the queue's own settings apply"
 
 # Lambda starts with five concurrent batches and scales up from there.
 POLLERS = 5
-
-# The longest visibility timeout in seconds. A message that is debugged must not reappear.
-LONGEST_TIMEOUT = 43_200
 
 
 class ContractBroken(ValueError):
@@ -77,7 +76,8 @@ class Poller(threading.Thread):
         self.debugger = debugger
         self.visibility = {}
         if debugger:
-            self.visibility = {"VisibilityTimeout": LONGEST_TIMEOUT}
+            # A message that is debugged must not reappear.
+            self.visibility = {"VisibilityTimeout": LONGEST_VISIBILITY_TIMEOUT}
             retry_after = mapping.queue.visibility_timeout if retry_after is None else retry_after
         self.mapping = mapping
         self.sqs = aws.client("sqs")

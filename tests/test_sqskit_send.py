@@ -45,16 +45,18 @@ def test_size_of_a_batch_is_counted_in_bytes() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["standard", "ordered.fifo"])
-def test_messages_arrive_once_and_in_order(aws: EmbeddedAws, name: str) -> None:
+@pytest.mark.parametrize(("name", "group"), [("standard", None), ("ordered.fifo", "customer-7")])
+def test_messages_arrive_once_and_in_order(aws: EmbeddedAws, name: str, group: str | None) -> None:
     target = queue(aws, name)
     bodies = [*map(str, range(10)), *["the same"] * 2]
     for batch in batches(bodies):
-        send_batch_along(ToQueue(target.url), aws, target, batch)
+        send_batch_along(ToQueue(target.url), aws, target, batch, group or "unused")
     sqs, found = aws.client("sqs"), list[str]()
-    while received := sqs.receive_message(QueueUrl=target.url, MaxNumberOfMessages=10).get("Messages"):
+    asked: dict[str, Any] = {"MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["MessageGroupId"]}
+    while received := sqs.receive_message(QueueUrl=target.url, **asked).get("Messages"):
         found += [message["Body"] for message in received]
         for message in received:
+            assert message.get("Attributes", {}).get("MessageGroupId") == group
             sqs.delete_message(QueueUrl=target.url, ReceiptHandle=message["ReceiptHandle"])
     assert found == bodies
 

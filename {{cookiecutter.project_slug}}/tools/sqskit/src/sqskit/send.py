@@ -94,13 +94,15 @@ def send_along(route: Route, aws: Aws, queue: Queue, body: str, group: str = "ex
     route.send(aws.client, body, **once(group))
 
 
-def send_batch_along(route: Route, aws: Aws, queue: Queue, bodies: list[str]) -> None:
+def send_batch_along(
+    route: Route, aws: Aws, queue: Queue, bodies: list[str], group: str = "example"
+) -> None:
     """Send messages along their route, in one request if they go to the queue itself."""
     if isinstance(route, ToQueue):
-        route.send_batch(aws.client, bodies)
+        route.send_batch(aws.client, bodies, group)
     else:
         for body in bodies:
-            send_along(route, aws, queue, body)
+            send_along(route, aws, queue, body, group)
 
 
 def batches(bodies: Iterable[str]) -> Iterator[list[str]]:

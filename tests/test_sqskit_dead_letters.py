@@ -233,6 +233,13 @@ def test_drop_asks_first(
         assert sorted(letter.body for letter in queue.letters()) == left
 
 
+@pytest.mark.parametrize(("env", "here"), [(None, "local-"), ("prod", "")])
+def test_drop_without_an_id_says_how_to_name_one(tmp_path: Path, env: str | None, here: str) -> None:
+    error = f"^name the dead letter to delete, as in make {here}drop ID=2cc1c1f5; make {here}dead-letters lists them$"
+    with pytest.raises(UserError, match=error):
+        dead_letters.run("drop", tmp_path / "template.yaml", env, "NewMessage", None)
+
+
 Serve = Callable[..., None]
 
 

@@ -3,13 +3,15 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from sqskit.aws import Aws
+from sqskit.mapping import EventSourceMapping
 from sqskit.page import Page as Served
 from sqskit.page.history import History
 
@@ -147,9 +149,16 @@ def test_dead_letters_are_sent_back_and_dropped(stack: str, project: Project, vi
     expect(rows(page, "rejects-1", "other").locator(".state")).to_have_text("sent back")
     again = rows(page, "rejects-1", "dead")
     again.click()
-    expect(page.locator("#detail")).to_contain_text("Sent back from")
+    known = page.inner_text("#detail .id")
+    page.click("#detail dt:text('Sent back from') + dd button")
+    expect(page.locator("#detail .top")).to_contain_text("sent back")
+    expect(page.locator("#detail .id")).to_have_text(known)
+    page.click("#detail dt:text('Sent back as') + dd button")
+    expect(page.locator("#detail .top")).to_contain_text("dead")
+    expect(page.locator("#detail .id")).to_have_text(known)
 
     page.click("#detail >> text=Drop")
+    expect(page.locator("#confirm p")).to_contain_text(f" {known[:8]} ")
     page.click("text=Keep it")
     expect(again).to_have_count(1)
     page.click("#detail >> text=Drop")
@@ -167,9 +176,14 @@ def test_dead_letters_are_sent_back_and_dropped(stack: str, project: Project, vi
 
 
 @contextmanager
-def shown(folder: Path, tell: Callable[[History], None], visit: Callable[[str], Page]) -> Iterator[tuple[Served, Page]]:
+def shown(
+    folder: Path,
+    tell: Callable[[History], None],
+    visit: Callable[[str], Page],
+    mappings: Sequence[EventSourceMapping] = (MAPPING,),
+) -> Iterator[tuple[Served, Page]]:
     """Serve a page whose history was told something, and open it."""
-    with Served(Aws("http://127.0.0.1:1"), [MAPPING], folder / "template.yaml", opened=False) as served:
+    with Served(Aws("http://127.0.0.1:1"), mappings, folder / "template.yaml", opened=False) as served:
         tell(served.history)
         assert served.server
         yield served, visit(served.server.url)
@@ -210,6 +224,20 @@ def test_markup_in_a_message_is_text(tmp_path: Path, visit: Callable[[str], Page
             expect(page.locator(part)).to_contain_text(HOSTILE)
         assert page.locator("main img, main script, #problem img").count() == 0
         assert page.title() != "run"
+
+
+def test_rows_name_their_queue_if_there_are_several(tmp_path: Path, visit: Callable[[str], Page]) -> None:
+    audit = replace(MAPPING, queue=replace(MAPPING.queue, arn=f"{MAPPING.queue.arn}-audit"))
+
+    def tell(told: History) -> None:
+        happen(told, [record("1")])
+        happen(told, [record("2", "id-1")], mapping=audit)
+
+    for mappings, names in (([MAPPING], []), ([MAPPING, audit], [audit.queue.name, MAPPING.queue.name])):
+        with shown(tmp_path, tell, visit, mappings) as (_, page):
+            expect(page.locator("#list .row")).to_have_count(2)
+            found = [each.inner_text() for each in page.locator("#list .text .soft").all()]
+            assert [name for name in found if name] == names
 
 
 def test_page_is_used_with_the_keyboard(tmp_path: Path, visit: Callable[[str], Page]) -> None:

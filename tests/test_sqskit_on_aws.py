@@ -71,7 +71,8 @@ def test_wrong_environment_is_one_line(template: Path, name: str, toml: str | No
 def test_profile_and_region_of_an_environment_are_used(
     template: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError, match=r"AWS says: The config profile \(production\) could not be found"), answering():
+    error = r"^AWS cannot be asked: The config profile \(production\) could not be found"
+    with pytest.raises(UserError, match=error), answering():
         deployed(template, "prod")
     keys = "aws_access_key_id = a\naws_secret_access_key = b\n"
     (template.parent / "config").write_text(f"[profile production]\nregion = us-west-2\n{keys}", "utf-8")

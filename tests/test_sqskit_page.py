@@ -98,6 +98,12 @@ def test_message_that_is_held_back_has_no_time_of_its_own(told: History) -> None
     ]
 
 
+def test_every_message_of_a_crash_has_a_time(told: History) -> None:
+    pair = [record("1", group="a", fifo=True), record("2", "id-1", group="a", fifo=True)]
+    happen(told, pair, mapping=FIFO, error="the process ended", retry_at={"id-0": 5.0, "id-1": 6.0})
+    assert [row["retryAt"] for row in rows(told)] == [5.0, 6.0]
+
+
 def test_filtered_message_is_shown_although_no_function_gets_it(told: History) -> None:
     told.report(Batch(MAPPING, [record("1")], Invocation(), set(), None, filtered=True))
     assert [row["state"] for row in rows(told)] == ["filtered"]

@@ -112,6 +112,7 @@ def test_broken_message_becomes_a_dead_letter_and_the_others_are_done_once(
     ("fault", "error"),
     [
         ("os._exit(3)", "the process ended with exit status 3"),
+        ("__import__('ctypes').string_at(0)", "the process was ended by SIGSEGV"),
         ("time.sleep(60)", "timed out after 2 seconds"),
         ("raise LookupError('gone')", "LookupError: gone"),
     ],

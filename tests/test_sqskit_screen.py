@@ -1,5 +1,6 @@
 """The screen of the local stack shows every message and log line, whatever is in it."""
 
+import time
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -113,10 +114,28 @@ def test_message_that_is_done_but_not_remembered_is_done(
 
 def test_duplicate_goes_back_with_a_batch_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
     ended = "the process ended with exit status 1"
-    records = event("12")["Records"]
-    done = Batch(MAPPING, records, Invocation(error=ended, log=[DUPLICATE]), {"id-0", "id-1"}, ended)
-    screen.Screen(plain=True).batch(done)
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["back", "receive"] * 2
+    records, invocation = event("12")["Records"], Invocation(error=ended, log=[DUPLICATE])
+    times = {"id-0": time.time() + 60.3, "id-1": time.time() - 1}
+    screen.Screen(plain=True).batch(Batch(MAPPING, records, invocation, set(times), ended, retry_at=times))
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "    back    id-0  1",
+        "            receive 1 of 5: it returns in 60 s",
+        "    back    id-1  2",
+        "            receive 1 of 5: it returns in 0 s",
+    ]
+
+
+@pytest.mark.parametrize(("is_fifo", "expected"), [(False, [90, 60, 60]), (True, [90, 90, 60])])
+def test_message_that_follows_another_in_its_group_does_not_return_earlier(is_fifo: bool, expected: list[int]) -> None:
+    queue = replace(QUEUE, arn=f"{QUEUE.arn}.fifo") if is_fifo else QUEUE
+    poller = Poller(Aws("http://127.0.0.1"), replace(MAPPING, queue=queue), report=lambda batch: None)
+    records = event("123")["Records"]
+    for each, group in zip(records, "aab", strict=True):
+        each["attributes"]["MessageGroupId"] = group
+    suspect = {"message": "If message id-0 ends the process, it is retried in 90 s", MESSAGE_ID: "id-0"}
+    begun = time.time()
+    retry_at, _, _ = poller._retries(records, Invocation(log=[suspect]), begun)
+    assert [round(retry_at[f"id-{place}"] - begun) for place in range(3)] == expected
 
 
 def test_poller_keeps_the_retry_of_a_twin_and_knows_that_a_duplicate_has_none() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqskit.mapping import Function
-from sqskit.worker import Invocation, Worker
+from sqskit.worker import Invocation, Worker, end_of
 
 from tests.support.projects import linux
 
@@ -139,6 +139,19 @@ def test_error_at_import_names_the_line_of_the_function(code: Code, source: str,
     found = str(code.invoke(source).error)
     assert found.startswith(f"cannot import app.handler: {error.format(code.folder / 'app.py')}")
     assert found.count(f"{code.folder / 'app.py'}, line ") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [
+        (0, "the process ended with exit status 0"),
+        (137, "the process ended with exit status 137"),
+        (-9, "the process was ended by SIGKILL"),
+        (-40, "the process was ended by signal 40"),  # it has no name
+    ],
+)
+def test_end_of_a_process_names_the_signal(status: int, end: str) -> None:
+    assert end_of(status) == end
 
 
 def test_last_words_before_the_end_at_import_are_logged(code: Code) -> None:

@@ -72,7 +72,7 @@ def main() -> None:
         "id", nargs="?", metavar="ID", help="of one, or how it begins (default: all)"
     )
     drop = commands.add_parser("drop", help="delete a dead letter, after asking")
-    drop.add_argument("id", metavar="ID", help="of the dead letter, or how it begins")
+    drop.add_argument("id", nargs="?", metavar="ID", help="of the dead letter, or how it begins")
     for command in (send, dead_letters, redrive, drop):
         command.add_argument("--env", help=f"{ENV} (default: the local stack)")
         command.add_argument("--name", help=NAME)

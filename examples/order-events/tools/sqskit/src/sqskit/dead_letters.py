@@ -24,6 +24,12 @@ def run(command: str, template: Path, env: str | None, name: str | None, id_: st
     name: of the message, with which the names of the outputs begin.
     id_: of one dead letter, or how it begins. Raises UserError.
     """
+    if command == "drop" and not id_:
+        here = "" if env else "local-"
+        raise UserError(
+            f"name the dead letter to delete, as in make {here}drop ID=2cc1c1f5; "
+            f"make {here}dead-letters lists them"
+        )
     with answering():
         queues = on_aws(template, env, f"{name}DLQUrl") if env else on_local_stack(template)
         if command == "dead-letters":

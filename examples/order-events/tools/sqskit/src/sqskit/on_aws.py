@@ -46,5 +46,7 @@ def answering() -> Iterator[None]:
     """Turn the errors of AWS into lines for the user. Raises UserError."""
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except BotoCoreError as error:
+        raise UserError(f"AWS cannot be asked: {error}") from error
+    except ClientError as error:
         raise UserError(f"AWS says: {error}") from error

@@ -51,7 +51,7 @@ class Batch:
     failed: set[str]  # the ids of the messages that stay in the queue
     error: str | None  # why the whole batch failed, if it did
     filtered: bool = False  # the messages match no filter, so the function does not get them
-    retry_at: dict[str, float] = field(default_factory=dict)  # when, of the failed ones, if known
+    retry_at: dict[str, float] = field(default_factory=dict)  # when each failed one returns
 
 
 class Poller(threading.Thread):
@@ -203,6 +203,8 @@ class Poller(threading.Thread):
                 retry_at[id_] = groups[group] = now + said[id_]
             elif self.retry_after is None:
                 retry_at[id_] = begun + self.mapping.queue.visibility_timeout
+                if self.mapping.queue.is_fifo:  # an earlier message of the group may take longer
+                    retry_at[id_] = max(retry_at[id_], groups.get(group, 0))
             elif self.mapping.queue.is_fifo and group in groups:
                 retry_at[id_] = groups[group]
                 held.append(record)

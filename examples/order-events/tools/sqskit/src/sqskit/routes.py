@@ -28,11 +28,11 @@ class ToQueue:
             QueueUrl=self.url, MessageBody=body, **(fifo if self.url.endswith(".fifo") else {})
         )
 
-    def send_batch(self, client: Client, bodies: list[str]) -> None:
+    def send_batch(self, client: Client, bodies: list[str], group: str = "example") -> None:
         """Send up to ten bodies in this order. Raises UserError if one of them is refused."""
         is_fifo = self.url.endswith(".fifo")
         entries = [
-            {"Id": str(place), "MessageBody": body, **(once() if is_fifo else {})}
+            {"Id": str(place), "MessageBody": body, **(once(group) if is_fifo else {})}
             for place, body in enumerate(bodies)
         ]
         result = client("sqs").send_message_batch(QueueUrl=self.url, Entries=entries)

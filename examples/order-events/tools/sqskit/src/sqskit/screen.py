@@ -175,11 +175,13 @@ def outcomes(batch: Batch) -> Iterator[Line]:
         if colour == "red":
             times = record["attributes"]["ApproximateReceiveCount"]
             of = f" of {queue.max_receive_count}" if queue.dead_letter_url else ""
-            is_said = batch.error and outcome.kind == "returned"  # in the line about the batch
-            fate = "" if outcome.kind == "dead" else outcome.fate  # the word says it
-            said = "; ".join(filter(None, [outcome.reason, fate]))
-            why = "" if is_said else f": {said}"
-            yield Line(f"            receive {times}{of}{why}", "red")
+            if batch.error and outcome.kind == "returned":  # the line about the batch says why
+                seconds = batch.retry_at[record["messageId"]] - time.time()
+                said = f"it returns in {max(0, round(seconds))} s"
+            else:
+                fate = "" if outcome.kind == "dead" else outcome.fate  # the word says it
+                said = "; ".join(filter(None, [outcome.reason, fate]))
+            yield Line(f"            receive {times}{of}: {said}", "red")
 
 
 def send_command(endpoint: str, route: Route, handler: str, root: Path) -> str:

@@ -40,11 +40,11 @@ def send_examples(template: Path, number: int | None) -> None:
         for batch in batches(islice(distinct(bodies), number) if number else bodies):
             send_batch_along(route, aws, queue, batch)
             for body in batch:
-                print(f"{queue.name}  example: {short(body)}")
+                print(f"{where(route)}  example: {short(body)}")
         if not number:
             broken = cut_short(bodies[0])
             send_along(route, aws, queue, broken)
-            print(f"{queue.name}  cut short: {short(broken)}")
+            print(f"{where(fitting(route, queue, broken))}  cut short: {short(broken)}")
 
 
 def send_to_aws(template: Path, env: str, name: str, file: Path) -> None:
@@ -89,18 +89,23 @@ def send(aws: Aws, queue: Queue, body: str, group: str = "example") -> None:
 
 def send_along(route: Route, aws: Aws, queue: Queue, body: str, group: str = "example") -> None:
     """Send a message along its route to a queue of the local stack."""
-    if isinstance(route, ToBus) and not is_object(body):  # EventBridge takes nothing else
-        route = ToQueue(queue.url)
-    route.send(aws.client, body, **once(group))
+    fitting(route, queue, body).send(aws.client, body, **once(group))
 
 
-def send_batch_along(route: Route, aws: Aws, queue: Queue, bodies: list[str]) -> None:
+def fitting(route: Route, queue: Queue, body: str) -> Route:
+    """Return the route, or the queue itself for a body that EventBridge does not take."""
+    return ToQueue(queue.url) if isinstance(route, ToBus) and not is_object(body) else route
+
+
+def send_batch_along(
+    route: Route, aws: Aws, queue: Queue, bodies: list[str], group: str = "example"
+) -> None:
     """Send messages along their route, in one request if they go to the queue itself."""
     if isinstance(route, ToQueue):
-        route.send_batch(aws.client, bodies)
+        route.send_batch(aws.client, bodies, group)
     else:
         for body in bodies:
-            send_along(route, aws, queue, body)
+            send_along(route, aws, queue, body, group)
 
 
 def batches(bodies: Iterable[str]) -> Iterator[list[str]]:

@@ -2,6 +2,7 @@
 
 import json
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -169,7 +170,16 @@ def _read(process: subprocess.Popen[str], answers: queue.Queue[dict[str, Any]]) 
         for line in process.stdout:
             answers.put(answer_in(line))
         printed.join()
-    answers.put({"error": f"the process ended with exit status {process.wait()}"})
+    answers.put({"error": end_of(process.wait())})
+
+
+def end_of(status: int) -> str:
+    """Say how a process ended: by itself, or by a signal, which is a status below 0."""
+    if status >= 0:
+        return f"the process ended with exit status {status}"
+    with suppress(ValueError):
+        return f"the process was ended by {signal.Signals(-status).name}"
+    return f"the process was ended by signal {-status}"
 
 
 def answer_in(line: str) -> dict[str, Any]:

@@ -301,6 +301,6 @@ class History:
 
 def retry_at(batch: Batch, outcome: Outcome) -> float | None:
     """Return when a message is retried, unless it waits for another one of its group."""
-    if outcome.kind == "returned" and batch.mapping.queue.is_fifo:
+    if outcome.kind == "returned" and batch.mapping.queue.is_fifo and not batch.error:
         return None
     return batch.retry_at.get(outcome.record["messageId"])

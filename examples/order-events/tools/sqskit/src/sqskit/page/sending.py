@@ -13,7 +13,7 @@ from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
 from sqskit.page.history import History
 from sqskit.routes import Route, ToBus, route_to
-from sqskit.send import cut_short, distinct, send_along
+from sqskit.send import batches, cut_short, distinct, send_along, send_batch_along
 from sqskit.template import example_file, examples
 
 MOST = 100_000  # messages at once
@@ -66,7 +66,7 @@ class Sending:
             raise UserError("an empty message cannot be sent; SQS refuses it")
         body = cut_short(body) if broken else body
         if count == 1:
-            self._send(queue, body, group)
+            send_along(self._route(queue), self.aws, self.mappings[queue].queue, body, group)
         else:
             many = threading.Thread(
                 target=self._send_many, args=[queue, body, count, group], daemon=True
@@ -74,17 +74,16 @@ class Sending:
             many.start()
 
     def _send_many(self, queue: str, body: str, count: int, group: str) -> None:
-        for sent, each in enumerate(islice(distinct([body]), count)):
+        sent, target = 0, self.mappings[queue].queue
+        for batch in batches(islice(distinct([body]), count)):
             if self.history.has_ended:
                 return
             try:
-                self._send(queue, each, group)
+                send_batch_along(self._route(queue), self.aws, target, batch, group)
             except (UserError, BotoCoreError, ClientError) as error:
                 self.history.notice(f"only {sent} of {count} messages were sent: {error}")
                 return
-
-    def _send(self, queue: str, body: str, group: str) -> None:
-        send_along(self._route(queue), self.aws, self.mappings[queue].queue, body, group)
+            sent += len(batch)
 
     def _route(self, queue: str) -> Route:
         if queue not in self.routes:

@@ -238,6 +238,36 @@ def test_retry_later_waits_as_long_as_it_says() -> None:
     assert [later - earlier for earlier, later in itertools.pairwise(times)] == [700, 700]
 
 
+@pytest.mark.parametrize(
+    ("error", "backoff", "waits"),
+    [
+        (RetryLater(43_200), Backoff(), [42_005, 42_005]),
+        # The second wait is arranged before the message is handled, for 5 seconds.
+        (ValueError(), Backoff(first=86_400, longest=86_400), [42_005, 42_000]),
+    ],
+    ids=["RetryLater", "backoff"],
+)
+def test_longest_wait_is_one_that_sqs_accepts(
+    error: Exception, backoff: Backoff, waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    times: list[float] = []
+    with model() as sqs:
+        sqs.send(['"x"'])
+
+        def handle(message: str) -> None:
+            times.append(sqs.clock.now)
+            if len(times) < 3:
+                sqs.clock.now += 5
+                raise error
+
+        handler = batch_handler(str, handle, backoff=backoff)
+        while sqs.invoke(handler):
+            pass
+    assert [later - earlier for earlier, later in itertools.pairwise(times)] == waits
+    assert "it is retried in 42000 s" in caplog.text
+    assert "own settings apply" not in caplog.text
+
+
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["def", "async def"])
 def test_message_group_waits_only_as_long_as_its_failed_message(asynchronous: bool) -> None:
     run = Run()

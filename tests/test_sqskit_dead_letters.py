@@ -95,6 +95,18 @@ def test_every_dead_letter_is_listed_with_its_reason(queues: Queues) -> None:
         assert sorted(lines[2::3]) == sorted(f'    {{ "n": {n} }}' for n in range(25))
 
 
+def test_reading_ends_although_dead_letters_arrive(queues: Queues) -> None:
+    for n in range(13):
+        queues.bury(str(n))
+    read = list[str]()
+    with queues.queue() as queue:
+        for letter in itertools.islice(queue.letters(), 100):
+            read.append(letter.body)
+            queues.bury("more")
+    assert {str(n) for n in range(13)} <= set(read)
+    assert len(read) < 50
+
+
 def test_empty_queue_is_listed(queues: Queues) -> None:
     assert queues.shown() == [f"0 dead letters in {queues.queue().name}"]
 

@@ -209,6 +209,7 @@ def test_edited_code_is_used_for_the_next_batch(aws: Aws, mapping: EventSourceMa
         ("{'batchItemFailures': [{'itemIdentifier': first}]}", "first"),
         ("{'batchItemFailures': [{'itemIdentifier': ''}]}", "has no itemIdentifier"),
         ("{'batchItemFailures': [{'itemIdentifier': None}]}", "has no itemIdentifier"),
+        ("{'batchItemFailures': [{'itemIdentifier': [first]}]}", "has no itemIdentifier"),
         ("{'batchItemFailures': [{'itemIdentifer': first}]}", "has no itemIdentifier"),
         ("{'batchItemFailures': [{'itemIdentifier': 'x'}]}", "x is not the id of a message"),
         ("{'batchItemFailures': {'itemIdentifier': first}}", "is not a list"),

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -13,7 +14,7 @@ from sqs.log import log_duplicate, log_forgotten, logger
 from sqskit import outcomes, poller, screen
 from sqskit.aws import Aws
 from sqskit.mapping import EventSourceMapping, Function, Queue
-from sqskit.poller import MESSAGE_ID, SAID_WHEN, Batch, Poller, retries_in
+from sqskit.poller import MESSAGE_ID, SAID_WHEN, Batch, Poller, deleted_in, retries_in
 from sqskit.routes import ToQueue
 from sqskit.worker import Invocation
 
@@ -33,6 +34,20 @@ def test_names_in_the_log_are_those_that_the_screen_reads(caplog: pytest.LogCapt
     assert hasattr(line, MESSAGE_ID)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"logger": "root", "message": "the job failed; it is retried in 300 s", "deleted": ["id-0"]},
+        {"logger": "sqs", "message": "it is retried in inf s", "deleted": 5},
+        {"logger": "sqs", "message": "it is retried in a while", "deleted": None},
+        {"message": "it is retried in 300 s", "deleted": "id-0"},
+    ],
+)
+def test_log_line_of_handle_is_not_taken_for_one_of_the_template(line: dict[str, Any]) -> None:
+    log = [{**line, MESSAGE_ID: "id-0"}]
+    assert (retries_in(log), deleted_in(log)) == ({}, set())
+
+
 def test_words_of_an_arranged_retry_are_those_that_the_poller_reads(caplog: pytest.LogCaptureFixture) -> None:
     def handle(number: int) -> None:
         raise ValueError
@@ -40,7 +55,7 @@ def test_words_of_an_arranged_retry_are_those_that_the_poller_reads(caplog: pyte
     with model() as sqs:
         sqs.send(["1"])
         sqs.invoke(batch_handler(int, handle))
-    lines = [{**vars(line), "message": line.getMessage()} for line in caplog.records]
+    lines = [{**vars(line), "logger": line.name, "message": line.getMessage()} for line in caplog.records]
     assert any(SAID_WHEN in line["message"] for line in lines)
     assert all(seconds > 0 for seconds in retries_in(lines).values())
     assert retries_in(lines)
@@ -132,7 +147,11 @@ def test_message_that_follows_another_in_its_group_does_not_return_earlier(is_fi
     records = event("123")["Records"]
     for each, group in zip(records, "aab", strict=True):
         each["attributes"]["MessageGroupId"] = group
-    suspect = {"message": "If message id-0 ends the process, it is retried in 90 s", MESSAGE_ID: "id-0"}
+    suspect = {
+        "logger": "sqs",
+        "message": "If message id-0 ends the process, it is retried in 90 s",
+        MESSAGE_ID: "id-0",
+    }
     begun = time.time()
     retry_at, _, _ = poller._retries(records, Invocation(log=[suspect]), begun)
     assert [round(retry_at[f"id-{place}"] - begun) for place in range(3)] == expected

@@ -1,13 +1,16 @@
 """The process of a function on this machine is like that in Lambda."""
 
 import json
+import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqskit.mapping import Function
-from sqskit.worker import Invocation, Worker, end_of
+from sqskit.worker import Invocation, Worker, changed, end_of
 
 from tests.support.projects import linux
 
@@ -139,6 +142,27 @@ def test_error_at_import_names_the_line_of_the_function(code: Code, source: str,
     found = str(code.invoke(source).error)
     assert found.startswith(f"cannot import app.handler: {error.format(code.folder / 'app.py')}")
     assert found.count(f"{code.folder / 'app.py'}, line ") == 1
+
+
+def test_folders_that_disappear_meanwhile_do_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "app.py").touch()
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            for name in "abcdefgh":
+                (tmp_path / name / "__pycache__").mkdir(parents=True)
+            for name in "abcdefgh":
+                shutil.rmtree(tmp_path / name)
+
+    with ThreadPoolExecutor(1) as thread:
+        ended = thread.submit(come_and_go)
+        try:
+            for _ in range(300):
+                assert list(changed(tmp_path)) == [tmp_path / "app.py"]
+        finally:
+            over.set()
+        ended.result()
 
 
 @pytest.mark.parametrize(

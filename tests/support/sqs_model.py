@@ -27,6 +27,7 @@ class Message:
     group: str | None
     received: int = 0
     visible_at: float = 0
+    received_at: float = 0
 
 
 @dataclass
@@ -59,10 +60,10 @@ class Model:
     def change_message_visibility_batch(self, QueueUrl: str, Entries: list[Any]) -> dict[str, Any]:
         self._called("hide", QueueUrl == URL)
         for entry in Entries:
-            assert 0 <= entry["VisibilityTimeout"] <= 43_200
             for message in self.messages:
                 if message.id == entry["ReceiptHandle"].split()[0]:
                     message.visible_at = self.clock.now + entry["VisibilityTimeout"]
+                    assert self.clock.now <= message.visible_at <= message.received_at + 43_200
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
     def send_message_batch(self, QueueUrl: str, Entries: list[Any]) -> dict[str, Any]:
@@ -98,6 +99,7 @@ class Model:
                 batch.append(message)
             if batch:
                 for message in batch:
+                    message.received_at = self.clock.now
                     message.visible_at = self.clock.now + self.visibility_timeout
                 return batch
             later = [each.visible_at for each in self.messages if each.visible_at > self.clock.now]

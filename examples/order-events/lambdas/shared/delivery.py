@@ -42,7 +42,8 @@ class Delivery(msgspec.Struct, frozen=True):
 class RetryLater(Exception):
     """Raise it in `handle` to get the message again after this many seconds, up to 43,200.
 
-    It counts as a receive. On the last one, the message becomes a dead letter instead.
+    It counts as a receive. On the last one, the message becomes a dead letter instead. The longest
+    waits end up to 20 minutes early, because the queue counts 12 hours from the receive.
     """
 
     def __init__(self, seconds: float, reason: str = "") -> None:

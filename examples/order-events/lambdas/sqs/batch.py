@@ -19,7 +19,7 @@ from sqs.claims import AlreadyDone, InProgress, NotClaimed, Once
 from sqs.deliveries import delivery_of
 from sqs.log import Cause, log_duplicate, log_failure, log_forgotten, log_summary, log_suspect
 from sqs.parsing import parse_error
-from sqs.queue import SECONDS_TO_ANSWER, Calls, OutOfTime, Queue, in_time
+from sqs.queue import SECONDS_TO_ANSWER, Calls, OutOfTime, Queue, in_time, seconds_hidden
 from sqs.records import Record, from_fifo_queue, message_group, receive_count, records_of
 
 # What `handle` returns if it did not run.
@@ -249,7 +249,7 @@ class Batch:
     def _fate(self, wait: float | None) -> str:
         if wait is None:
             return "it becomes a dead letter"
-        return f"it is retried in {wait:.0f} s" if self.settings.queue.url else "it is retried"
+        return f"it is retried in {seconds_hidden(wait)} s" if self.settings.queue.url else "it is retried"
 
     def _fail_group(self, record: Record, cause: Cause, is_last: bool) -> None:
         """Hold the rest of a message group back, unless the message leaves the queue."""

@@ -20,6 +20,11 @@ from sqs.records import Record
 # So long before the timeout, the function no longer waits for a call.
 SECONDS_TO_ANSWER = 0.5
 
+# SQS refuses to hide a message for more than 12 hours from its receive. Since then, the batch may
+# have waited for 5 minutes, and been handled for 15, which is the most that Lambda allows for each.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+LONGEST_HIDDEN = 43_200 - 300 - 900
+
 ResultT = TypeVar("ResultT")
 
 _clients: list[Any] = []
@@ -71,7 +76,7 @@ class Calls:
         """Let messages reappear after these many seconds from now."""
         if self.queue.url is None:
             return
-        seconds = {record["receiptHandle"]: round(wait) for record, wait in waits}
+        seconds = {record["receiptHandle"]: seconds_hidden(wait) for record, wait in waits}
         for entries in _tens(record for record, _ in waits):
             for entry in entries:
                 entry["VisibilityTimeout"] = seconds[entry["ReceiptHandle"]]
@@ -107,6 +112,11 @@ class Calls:
         if not self.failed:
             logger.warning("%s failed, so the queue's own settings apply: %s", name, reason)
         self.failed |= fatal
+
+
+def seconds_hidden(wait: float) -> int:
+    """Return for how many seconds a message can be hidden that is to wait for so many."""
+    return round(min(wait, LONGEST_HIDDEN))
 
 
 def in_time(call: Callable[[], ResultT], stop_at: float) -> ResultT:

@@ -1,5 +1,6 @@
 """A dead-letter queue, on AWS or on the local stack: read it, send messages back, delete one."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -89,7 +90,8 @@ class DeadLetterQueue:
 
     def letters(self) -> Iterator[DeadLetter]:
         """Yield each dead letter once, and hide it from other readers meanwhile."""
-        seconds = SECONDS_HIDDEN + self.length() // READ_IN_A_SECOND
+        length, begin = self.length(), time.time()
+        seconds = SECONDS_HIDDEN + length // READ_IN_A_SECOND
         seen = set[str]()
         while True:
             messages = self.sqs.receive_message(
@@ -106,6 +108,8 @@ class DeadLetterQueue:
             seen.update(letter.own_id for letter in new)
             self.held |= {letter.own_id: letter for letter in new}
             yield from new
+            if len(seen) >= length and all(letter.sent_at > begin for letter in new):
+                return  # it would not end while others arrive
 
     def send_back(self, letter: DeadLetter) -> None:
         """Send a dead letter to the queue it comes from, and then delete it. Raises UserError."""

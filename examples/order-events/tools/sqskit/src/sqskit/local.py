@@ -12,7 +12,7 @@ from sqskit.debugger import Debugger, check_installed
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
 from sqskit.page import Page
-from sqskit.poller import POLLERS, Batch, Poller
+from sqskit.poller import POLLERS, SECONDS_TO_STOP, Batch, Poller
 from sqskit.screen import Line, Screen
 from sqskit.server_process import ServerProcess
 from sqskit.template import read, transformed
@@ -101,8 +101,9 @@ def run_in(
         screen.wait_for("the batches that are being processed")
         for poller in pollers:
             poller.stopping.set()
+        until = time.monotonic() + SECONDS_TO_STOP
         for poller in pollers:
-            poller.stop()
+            poller.stop(until - time.monotonic())
 
 
 def debuggers_of(mappings: list[EventSourceMapping], port: int, screen: Screen) -> list[Debugger]:

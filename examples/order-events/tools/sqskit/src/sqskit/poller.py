@@ -33,6 +33,9 @@ DELETED = "deleted"
 # It logs this if it could not do so.
 COULD_NOT = "failed, so the queue's own settings apply"
 
+# For so long, a batch may still be processed when the run ends.
+SECONDS_TO_STOP = 2
+
 # Lambda starts with five concurrent batches and scales up from there.
 POLLERS = 5
 
@@ -109,11 +112,11 @@ class Poller(threading.Thread):
         except BaseException as error:  # for the thread that has started this one
             self.error = error
 
-    def stop(self) -> None:
-        """Stop, after two seconds even if a batch is not done yet; if it is debugged, at once."""
+    def stop(self, seconds: float = SECONDS_TO_STOP) -> None:
+        """Stop, after this time even if a batch is not done yet; if it is debugged, at once."""
         self.stopping.set()
         if self.ident and not self.debugger:  # it was started
-            self.join(2)
+            self.join(max(0, seconds))
         self.worker.close()
         if self.debugger:
             self.debugger.close()
@@ -192,7 +195,7 @@ class Poller(threading.Thread):
         The latter are those that only wait for an earlier one of their FIFO group, and the others.
         begun: when the function was invoked, as all times in seconds since 1970.
         """
-        could_say = not any(COULD_NOT in str(line.get("message")) for line in invocation.log)
+        could_say = not any(COULD_NOT in str(line.get("message")) for line in own(invocation.log))
         said, now = retries_in(invocation.log) if could_say else {}, time.time()
         retry_at, groups = dict[str, float](), dict[str, float]()
         held, others = list[dict[str, Any]](), list[dict[str, Any]]()
@@ -226,21 +229,26 @@ class Poller(threading.Thread):
             self.sqs.delete_message_batch(QueueUrl=self.mapping.queue.url, Entries=entries)
 
 
-def retries_in(log: list[dict[str, Any]]) -> dict[str, float]:
+def retries_in(log: list[dict[str, Any]]) -> dict[str, int]:
     """Return in how many seconds each message is retried whose retry lambdas/sqs has arranged."""
     found = {}
-    for line in log:
+    for line in own(log):
         _, is_said, seconds = str(line.get("message")).rpartition(SAID_WHEN)
         if is_said and MESSAGE_ID in line:
             with suppress(ValueError):
-                found[str(line[MESSAGE_ID])] = float(seconds.removesuffix(" s"))
+                found[str(line[MESSAGE_ID])] = int(seconds.removesuffix(" s"))
     return found
 
 
 def deleted_in(log: list[dict[str, Any]]) -> set[str]:
     """Return the ids of the messages that lambdas/sqs has deleted before the end of a batch."""
-    lines = (line for line in log if line.get("logger") == LOGGER)
-    return {str(id_) for line in lines for id_ in line.get(DELETED, [])}
+    found = (line.get(DELETED) for line in own(log))
+    return {str(id_) for ids in found if isinstance(ids, list) for id_ in ids}
+
+
+def own(log: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the lines that lambdas/sqs has logged, not those of `handle`."""
+    return (line for line in log if line.get("logger") == LOGGER)
 
 
 def failed_ids(response: str, ids: set[str]) -> set[str]:
@@ -266,8 +274,8 @@ def failed_ids(response: str, ids: set[str]) -> set[str]:
     failed = set()
     for failure in failures:
         identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None
-        if not identifier:
-            raise ContractBroken("a batch item failure has no itemIdentifier")
+        if not isinstance(identifier, str) or not identifier:
+            raise ContractBroken("a batch item failure has no itemIdentifier that is a text")
         if identifier not in ids:
             raise ContractBroken(f"{identifier} is not the id of a message in the batch")
         failed.add(identifier)

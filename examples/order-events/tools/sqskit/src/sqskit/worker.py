@@ -1,6 +1,7 @@
 """A worker: runs a Lambda function in a process of its own, one invocation after the other."""
 
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -154,9 +155,12 @@ def variables(function: Function, endpoint: str) -> dict[str, str]:
 def changed(folder: Path) -> dict[Path, float]:
     """Return when each Python file in a folder was last changed."""
     times = {}
-    for path in folder.rglob("*.py"):
-        with suppress(OSError):  # editors make files that soon disappear
-            times[path] = path.stat().st_mtime
+    for parent, _, names in os.walk(folder):  # unlike rglob, it skips folders that disappear
+        for name in names:
+            path = Path(parent, name)
+            if path.suffix == ".py":
+                with suppress(OSError):  # editors make files that soon disappear
+                    times[path] = path.stat().st_mtime
     return times
 
 

@@ -1,6 +1,7 @@
 """Messages that `sqskit send` sends together: their order, and what is refused."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from sqskit.aws import Aws, EmbeddedAws
 from sqskit.errors import UserError
 from sqskit.mapping import Queue
 from sqskit.routes import ToQueue
-from sqskit.send import LARGEST_REQUEST, batches, send_batch_along
+from sqskit.send import LARGEST_REQUEST, batches, send_batch_along, send_examples
+
+from tests.support.happenings import MAPPING
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,12 @@ def test_largest_batches_are_accepted(aws: EmbeddedAws) -> None:
     for batch in batches(["x" * (LARGEST_REQUEST // 10)] * 11):
         send_batch_along(ToQueue(target.url), aws, target, batch)
     assert aws.depth(target.url) == (11, 0)
+
+
+def test_stack_that_has_ended_meanwhile_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sqskit.send.running_stack", lambda template: (Aws("http://127.0.0.1:1"), [MAPPING]))
+    with pytest.raises(UserError, match="^AWS cannot be asked: Could not connect"):
+        send_examples(tmp_path / "template.yaml", None)
 
 
 class Refusing:

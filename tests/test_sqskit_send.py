@@ -74,7 +74,7 @@ def test_largest_batches_are_accepted(aws: EmbeddedAws) -> None:
 
 def test_stack_that_has_ended_meanwhile_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sqskit.send.running_stack", lambda template: (Aws("http://127.0.0.1:1"), [MAPPING]))
-    with pytest.raises(UserError, match="^AWS cannot be asked: Could not connect"):
+    with pytest.raises(UserError, match=r"^AWS cannot be asked: Could not connect"):
         send_examples(tmp_path / "template.yaml", None)
 
 

@@ -14,6 +14,7 @@ from sqskit.aws import Aws
 from sqskit.mapping import EventSourceMapping
 from sqskit.page import Page as Served
 from sqskit.page.history import History
+from sqskit.testing import wait_until
 
 from scripts.machine import BROWSER, BROWSERS
 from tests.support.happenings import MAPPING, failed, happen, many
@@ -282,6 +283,112 @@ def test_error_of_an_action_is_one_line(tmp_path: Path, visit: Callable[[str], P
         page.evaluate("document.querySelector('[name=body]').value = '注'.repeat(400_000)")
         page.click("#send")
         expect(page.locator("#problem span")).to_have_text("the body has 1,200,000 bytes; SQS takes at most 1,048,576")
+
+
+def hide(page: Page, *, is_hidden: bool) -> None:
+    """Hide a page as another tab does that covers it, or show it again."""
+    page.evaluate(
+        """value => {
+            Object.defineProperty(document, "hidden", {value, configurable: true});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        is_hidden,
+    )
+
+
+def test_hidden_tab_gives_up_its_connection_and_catches_up(
+    tmp_path: Path, visit: Callable[[str], Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sqskit.page.server.SECONDS_OF_SILENCE", 0.05)
+
+    def tell(told: History) -> None:
+        happen(told, [record("first")])
+        told.notice("an old notice")
+
+    with shown(tmp_path, tell, visit) as (served, page):
+        page.locator("#list .row").click()
+        page.click("#compose")
+        page.fill("[name=body]", "typed")
+        page.fill("[name=count]", "3")
+        expect(page.locator("#problem")).to_be_hidden()
+        hide(page, is_hidden=True)
+        wait_until(lambda: served.history.watchers == 0)
+        expect(page.locator("#link")).to_have_text("live")
+        happen(served.history, [record("first", received=2)])
+        happen(served.history, [record("second", "id-1")])
+        served.history.notice("a new notice")
+        page.wait_for_timeout(200)
+        expect(page.locator("#list .row")).to_have_count(1)
+
+        hide(page, is_hidden=False)
+        wait_until(lambda: served.history.watchers == 1)
+        expect(page.locator("#list .row")).to_have_count(2)
+        expect(page.locator("#detail .step")).to_have_count(2)
+        expect(page.locator("#link")).to_have_text("live")
+        expect(page.locator("#problem span")).to_have_text("a new notice")
+        assert [page.input_value(f"[name={name}]") for name in ("body", "count")] == ["typed", "3"]
+        page.click("#problem >> text=Dismiss")
+        for is_hidden in (True, False, False):
+            hide(page, is_hidden=is_hidden)
+        happen(served.history, [record("third", "id-2")])
+        expect(page.locator("#list .row")).to_have_count(3)
+        expect(page.locator("#problem")).to_be_hidden()
+        wait_until(lambda: served.history.watchers == 1)
+
+
+def test_hidden_tabs_take_no_connection_and_a_lack_of_connections_is_shown(
+    tmp_path: Path, visit: Callable[[str], Page]
+) -> None:
+    with shown(tmp_path, lambda told: many(told, 1), visit) as (served, first):
+        assert served.server
+        sent = list[object]()
+        served.server.actions["/send"] = sent.append
+        hide(first, is_hidden=True)
+        others = [visit(served.server.url) for _ in range(6)]  # with one more, the last would wait forever
+        for page in others:
+            expect(page.locator("#link")).to_have_text("live")
+        last = others[-1]
+        last.click("#compose")
+        last.click("#send")
+        hide(first, is_hidden=False)
+        for page in (last, first):
+            problem = page.locator("#problem span")
+            expect(problem).to_contain_text("no answer from make local yet; if many windows show this page")
+        assert sent == []
+        for page in others[:2]:
+            hide(page, is_hidden=True)
+        expect(last.locator("#sent")).to_contain_text("sent at")
+        for page in (last, first):
+            expect(page.locator("#problem")).to_be_hidden()
+        assert len(sent) == 1
+        many(served.history, 2)
+        expect(first.locator("#list .row")).to_have_count(2)
+
+
+EVENT = '{"detail-type": "Placed", "detail": {"n": 12345678901234567890123, "one": 1.0, "much": 1e400}}'
+
+
+@pytest.mark.parametrize(
+    ("example", "sent"),
+    [
+        ({"orderId": "1"}, '{\n  "n": 12345678901234567890123,\n  "one": 1.0,\n  "much": 1e400\n}'),
+        (
+            {"detail-type": "Placed", "detail": {}},
+            '{\n  "detail-type": "Placed",\n  "detail": {\n    "n": 12345678901234567890123,\n    "one": 1.0,\n'
+            '    "much": 1e400\n  }\n}',
+        ),
+    ],
+    ids=["a message in an event", "a message that is an event"],
+)
+def test_what_is_edited_has_the_numbers_that_were_sent(
+    tmp_path: Path, visit: Callable[[str], Page], example: object, sent: str
+) -> None:
+    (tmp_path / "contract").mkdir()
+    (tmp_path / "contract" / "new_message.json").write_text(json.dumps(example), "utf-8")
+    with shown(tmp_path, lambda told: happen(told, [record(EVENT)]), visit) as (_, page):
+        page.locator("#list .row").click()
+        page.click("text=Edit and send")
+        assert page.input_value("[name=body]") == sent
 
 
 def test_end_of_the_run_is_shown_and_the_next_run_too(tmp_path: Path, visit: Callable[[str], Page]) -> None:

@@ -20,7 +20,7 @@ from sqskit.errors import UserError
 from sqskit.page import Page, history, items, letters, port_of
 from sqskit.page.history import History
 from sqskit.page.letters import DeadLetters
-from sqskit.page.sending import Sending
+from sqskit.page.sending import LARGEST_MESSAGE, Sending
 from sqskit.page.server import LARGEST_REQUEST, PAGE
 from sqskit.poller import Batch
 from sqskit.testing import wait_until
@@ -142,8 +142,8 @@ def test_batch_that_cannot_be_shown_is_a_notice_and_the_run_goes_on(
     version = told.since(0)["version"]
     monkeypatch.setattr(history, "outcomes_of", None)
     happen(told, [record("1")])
-    (notice,) = told.since(version or -1)["notices"]
-    assert notice.startswith("cannot show a batch: TypeError: ")
+    (notice,) = told.since(version)["notices"]
+    assert notice["text"].startswith("cannot show a batch: TypeError: ")
 
 
 def test_only_what_changed_is_told_and_each_message_once(told: History) -> None:
@@ -322,7 +322,8 @@ def test_sending_many_says_when_it_has_to_stop(sending: Sending) -> None:
     sending.aws.client("sqs").delete_queue(QueueUrl=sending.mappings[name].queue.url)
     sending.send(name, "{}", 5, "example", broken=False)
     assert sending.history.wait(version, 10)
-    assert sending.history.since(version)["notices"][0].startswith("only 0 of 5 messages were sent: An error occurred")
+    (notice,) = sending.history.since(version)["notices"]
+    assert notice["text"].startswith("only 0 of 5 messages were sent: An error occurred")
 
 
 @pytest.mark.parametrize(
@@ -332,6 +333,9 @@ def test_sending_many_says_when_it_has_to_stop(sending: Sending) -> None:
         ({"count": 0}, "0 messages cannot be sent; use a number from 1 to 100000"),
         ({"count": 100_001}, "100001 messages cannot be sent; use a number from 1 to 100000"),
         ({"body": ""}, "an empty message cannot be sent; SQS refuses it"),
+        ({"body": "😀\ud800"}, "SQS refuses U+D800, character 2 of the body; remove it"),
+        ({"body": "\0", "count": 2}, "SQS refuses U+0000, character 1 of the body; remove it"),
+        ({"group": "a\uffff"}, "SQS refuses U+FFFF, character 2 of the message group; remove it"),
     ],
 )
 def test_what_cannot_be_sent_is_refused(sending: Sending, change: dict[str, Any], error: str) -> None:
@@ -339,6 +343,17 @@ def test_what_cannot_be_sent_is_refused(sending: Sending, change: dict[str, Any]
     with pytest.raises(UserError) as refused:
         sending.send(**{"queue": name, "body": "{}", "count": 1, "group": "g", "broken": False, **change})
     assert str(refused.value) == error
+
+
+@pytest.mark.parametrize("escaped", ["\\\\", "\\u0061", "\\u00e9"])
+def test_largest_message_is_sent_however_json_escapes_it(sending: Sending, page: Page, escaped: str) -> None:
+    (name,) = sending.mappings
+    page.sending = sending
+    number = LARGEST_MESSAGE // len(json.loads(f'"{escaped}"').encode())
+    content = f'{{"queue": "{name}", "body": "{escaped * number}"}}'
+    with asked(page, "POST", "/send", content) as response:
+        assert (response.status, response.read()) == (200, b"{}")
+    assert sending.aws.depth(sending.mappings[name].queue.url) == (1, 0)
 
 
 # --- the server --------------------------------------------------------------------------------
@@ -374,6 +389,9 @@ def test_page_is_served_with_a_strict_policy(page: Page) -> None:
     assert not [name for name in response.headers if name.startswith("Access-Control")]
 
 
+WHOLE = "`count` must be a whole number, such as 1"
+
+
 def test_page_loads_nothing_from_elsewhere() -> None:
     addresses = set(re.findall(r"(?:https?:)?//[\w.]+", re.sub(r"(?m)(^|\s)// .*$", "", PAGE.read_text("utf-8"))))
     assert addresses == {"http://www.w3.org"}  # the name of SVG
@@ -391,16 +409,26 @@ def test_page_loads_nothing_from_elsewhere() -> None:
         ("POST", "/drop", "{}", {"Origin": "http://127.0.0.1:1"}, 403, "only the page itself may ask for this"),
         ("POST", "/drop", "{}", {"Content_Type": "text/plain"}, 415, "a request must be application/json"),
         ("POST", "/drop", "{}", {"Content_Length": "x"}, 411, "a request must say its length"),
-        ("POST", "/drop", "{}", {"Content_Length": str(LARGEST_REQUEST + 1)}, 413, "a request can have at most 2"),
-        ("POST", "/drop", "{", {}, 400, "the request is not understood: JSONDecodeError"),
-        ("POST", "/drop", "{}", {}, 400, "the request is not understood: KeyError: 'id'"),
-        ("POST", "/drop", "[]", {}, 409, "a request must be a JSON object"),
+        ("POST", "/drop", "{}", {"Content_Length": str(LARGEST_REQUEST + 1)}, 413, "a request can have at most "),
+        ("POST", "/drop", "{}", {"Content_Length": "9" * 5000}, 413, "a request can have at most "),
+        ("POST", "/drop", "{", {}, 400, "the request is not JSON: Expecting property name"),
+        ("POST", "/drop", "[" * 100_000, {}, 400, "the request is nested too deeply"),
+        ("POST", "/drop", "{}", {}, 400, "`id` must be a text"),
+        ("POST", "/drop", '{"id": 1}', {}, 400, "`id` must be a text"),
+        ("POST", "/drop", "[]", {}, 400, "a request must be a JSON object"),
         ("POST", "/drop", '{"id": "x"}', {}, 409, "x is not a dead letter"),
-        ("POST", "/send", '{"queue": "orders", "body": "{}", "count": "many"}', {}, 400, "the request is not"),
+        *(
+            ("POST", "/send", f'{{"queue": "orders", "body": "{{}}", "count": {count}}}', {}, 400, WHOLE)
+            for count in ("Infinity", "1e999", "NaN", "1.5", "true", "null", '"1"')
+        ),
+        ("POST", "/send", '{"queue": "orders", "body": null}', {}, 400, "`body` must be a text"),
+        ("POST", "/send", '{"queue": "orders", "body": "{}", "broken": 1}', {}, 400, "`broken` must be true or false"),
+        ("POST", "/send", '{"queue": "orders", "body": "\\ud800"}', {}, 409, "SQS refuses U+D800, character 1 of"),
         ("POST", "/unknown", "{}", {}, 404, "there is no /unknown"),
         ("GET", "/../page.html", None, {}, 404, "there is no /../page.html"),
         ("GET", "/messages/unknown", None, {}, 404, "this is no longer kept"),
         ("GET", "/batches/9", None, {}, 404, "this is no longer kept"),
+        ("GET", f"/batches/{'9' * 5000}", None, {}, 404, "there is no /batches/999"),
     ],
 )
 def test_other_requests_are_refused_in_one_line(
@@ -412,6 +440,26 @@ def test_other_requests_are_refused_in_one_line(
         error = json.loads(response.read())["error"]
     assert error.startswith(said.replace("PORT", str(page.server.server_port)))
     assert "\n" not in error
+
+
+def test_unexpected_error_is_answered_in_one_line(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert page.server
+
+    def fail(*_: object) -> None:
+        raise OSError("two\nlines")
+
+    page.server.actions["/drop"] = fail
+    monkeypatch.setattr(page.history, "message", fail)
+    for method, path in (("POST", "/drop"), ("GET", "/messages/id-0")):
+        with asked(page, method, path, "{}") as response:
+            assert (response.status, json.loads(response.read())) == (500, {"error": "unexpected OSError: two lines"})
+
+
+def test_answer_that_fails_halfway_is_not_followed_by_another(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page.history, "since", None)
+    with asked(page, "GET", "/events") as response:
+        assert (response.status, response.read()) == (200, b"retry: 1000\n\n")
+    assert page.history.watchers == 0
 
 
 def test_localhost_is_another_name_of_the_page(page: Page) -> None:
@@ -494,6 +542,9 @@ def test_page_is_opened_in_a_browser_only_if_that_is_wanted(page: Page, monkeypa
     assert (page.open(), opened) == (f"{watch} (no browser was found that could open it)", [page.server.url])
 
 
+DEEP = '{"detail-type": 1, "detail": ' + "[" * 90_000
+
+
 def test_history_costs_little_beside_the_stack(told: History) -> None:
     begin = time.perf_counter()
     many(told, 10_000)
@@ -505,13 +556,20 @@ def test_history_costs_little_beside_the_stack(told: History) -> None:
     ("body", "shown"),
     [
         ('{"id": "1", "detail-type": "Placed", "source": "shop", "detail": {"orderId": "é"}}', '{"orderId": "é"}'),
+        (
+            '{"detail-type": "Placed", "detail": {"n": [12345678901234567890123,  1.0, 1e400, -0], "é": "\\u00e9"} }',
+            '{"n": [12345678901234567890123,  1.0, 1e400, -0], "é": "\\u00e9"}',
+        ),
         ('{"orderId": "order-1"}', '{"orderId": "order-1"}'),
+        (DEEP, DEEP[: items.LONGEST_IN_ROW]),
         ('{"detail-type": 1, "detail": ', '{"detail-type": 1, "detail": '),
         ('["detail-type", "detail"]', '["detail-type", "detail"]'),
         ("x" * 1000, "x" * items.LONGEST_IN_ROW),
     ],
 )
-def test_row_shows_the_message_in_an_event(body: str, shown: str) -> None:
+def test_message_in_an_event_is_shown_as_it_was_sent(body: str, shown: str) -> None:
     told = History()
     happen(told, [record(body)])
-    assert told.since(0)["messages"][0]["body"] == shown
+    found = told.message("id-0")
+    assert found
+    assert found["unwrapped"][: items.LONGEST_IN_ROW] == told.since(0)["messages"][0]["body"] == shown

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import textwrap
+import threading
 import time
 import tomllib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 from sqs.queue import Calls, Queue
 from sqskit.__main__ import DEBUGGER_PORT
 from sqskit.aws import Aws, running_stack
+from sqskit.debugger import Debugger as Port
 from sqskit.mapping import EventSourceMapping, Function
 from sqskit.poller import COULD_NOT
 from sqskit.send import send
@@ -24,7 +26,7 @@ from sqskit.testing import wait_until
 from sqskit.worker import Worker
 
 from tests.support.debugger import Debugger
-from tests.support.projects import Bake, Project, linux, run
+from tests.support.projects import Bake, Project, linux, posix, run
 from tests.support.records import record
 from tests.support.running import Running, running_local
 from tests.test_sqskit_local import wait_until_nothing_runs
@@ -227,6 +229,47 @@ def test_debugger_returns_after_the_process_has_crashed(project: Project) -> Non
             stack.local.until("    done  ")
             stack.until_empty()
     assert "    The whole batch failed: the process ended with exit status 3\n" in stack.local.lines
+
+
+@contextmanager
+def debugger_of_handler(folder: Path, body: str) -> Iterator[Debugger]:
+    """Invoke a handler that waits for a debugger, without a stack, and connect to its port."""
+    (folder / "app.py").write_text(f"import os, sys\ndef handler(event, context):\n    {body}\n", "utf-8")
+    function = Function("F", folder, "app.handler", 5, 256, "python3.13", "arn:aws:lambda:::function:F", {})
+    port = Port(0, "F", lambda text: None)
+    worker = Worker(function, "http://127.0.0.1:1", port)
+    invoking = threading.Thread(target=worker.invoke, args=[{"Records": []}])
+    try:
+        with Debugger(int(port.address.partition(":")[2])) as debugger:
+            invoking.start()
+            yield debugger
+    finally:
+        worker.close()
+        port.close()
+        invoking.join()
+
+
+@posix
+@pytest.mark.parametrize("end", ["sys.exit(3)", "raise KeyboardInterrupt", "os._exit(3)", "os.abort()"])
+def test_debugger_is_told_once_to_return_however_the_process_ends(tmp_path: Path, end: str) -> None:
+    with debugger_of_handler(tmp_path, end) as debugger:
+        debugger.attach({})
+        assert debugger.ends() == [("terminated", {"restart": True})]
+
+
+def test_debugger_that_ends_the_process_is_not_told_to_return(tmp_path: Path) -> None:
+    with debugger_of_handler(tmp_path, "pass") as debugger:
+        debugger.attach({})
+        debugger.request("terminate")
+        assert debugger.ends() == [("terminated", {})]
+
+
+@pytest.mark.parametrize("sent", ["GET / HTTP/1.1\r\n\r\n", "Content-Length: 2\r\n\r\n{"])
+def test_connection_of_another_program_is_closed(tmp_path: Path, sent: str) -> None:
+    with debugger_of_handler(tmp_path, "pass") as debugger:
+        debugger.socket.sendall(sent.encode())
+        debugger.socket.shutdown(socket.SHUT_WR)
+        assert debugger.ends() == []
 
 
 @pytest.mark.wide

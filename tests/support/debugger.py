@@ -101,6 +101,11 @@ class Debugger:
                 body: dict[str, Any] = event.get("body") or {}
                 return body
 
+    def ends(self) -> list[tuple[str, Any]]:
+        """Wait until the other side closes the connection, and return the events that end a session."""
+        events = iter(lambda: self.events.get(timeout=SECONDS), {"event": "closed"})
+        return [(each["event"], each.get("body")) for each in events if each["event"] in ("exited", "terminated")]
+
     def _read(self) -> None:
         with suppress(OSError), self.socket.makefile("rb") as messages:  # the other side may reset it
             while header := messages.readline():

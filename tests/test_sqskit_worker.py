@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +15,7 @@ import pytest
 from sqskit.mapping import Function
 from sqskit.worker import Invocation, Worker, changed, end_of
 
-from tests.support.projects import linux
+from tests.support.projects import linux, posix
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +29,36 @@ def workers() -> Iterator[list[Worker]]:
     yield workers
     for worker in workers:
         worker.close()
+
+
+# It ends while another thread of it waits for the function.
+TOOL = """
+import sys, threading
+from pathlib import Path
+from sqskit.mapping import Function
+from sqskit.worker import Worker
+
+function = Function("F", Path(sys.argv[1]), "app.handler", 60, 256, "python3.13", "arn", {})
+worker = Worker(function, "http://127.0.0.1:1")
+threading.Thread(target=worker.invoke, args=[{}], daemon=True).start()
+sys.stdin.read()
+"""
+
+# Its connection is closed when the process ends.
+BUSY = """
+import signal, socket, time
+for number in set(signal.valid_signals()) - {{signal.SIGKILL, signal.SIGSTOP}}:
+    signal.signal(number, signal.SIG_IGN)
+connection = socket.create_connection(("127.0.0.1", {port}))
+def handler(event, context):
+    connection.send(b"!")
+    while True:
+        try:
+            while True:
+                {body}
+        except BaseException:
+            pass
+"""
 
 
 class Code:
@@ -183,3 +216,62 @@ def test_last_words_before_the_end_at_import_are_logged(code: Code) -> None:
     started = code.workers[-1].start()
     assert started.error == "the process ended with exit status 3"
     assert [line["message"] for line in started.log] == ["COLOR is missing"]
+
+
+@posix
+@pytest.mark.parametrize(
+    ("body", "is_killed"), [("pass", True), ("pass", False), ("time.sleep(60)", True), ("connection.recv(1)", True)]
+)
+def test_process_that_is_busy_ends_with_the_tool(tmp_path: Path, body: str, is_killed: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        source = BUSY.format(port=server.getsockname()[1], body=body)
+        (tmp_path / "app.py").write_text(source, "utf-8")
+        with subprocess.Popen([sys.executable, "-c", TOOL, str(tmp_path)], stdin=subprocess.PIPE) as tool:
+            connection, _ = server.accept()
+            with connection:
+                connection.settimeout(5)
+                assert connection.recv(1) == b"!"
+                if is_killed:
+                    tool.kill()
+                else:
+                    tool.communicate()
+                assert connection.recv(1) == b""
+
+
+FORKS = """
+import os
+def fork_once():
+    global fork_once
+    fork_once = lambda: None
+    if os.fork():
+        os.wait()
+    else:
+        {child}
+{at_import}
+def handler(event, context):
+    child = fork_once()
+    return child or event.get("number", 1)
+"""
+HINT = "a forked process has left the function ({}); end it with os._exit()"
+
+
+@posix
+@pytest.mark.parametrize(
+    ("child", "at_import", "said"),
+    [
+        ("return 'of the child'", "", [HINT.format("it returned")]),
+        ("raise ValueError('of the child')", "", [HINT.format("ValueError: of the child")]),
+        ("return", "fork_once()", [HINT.format("it returned")]),
+        ("os._exit(0)", "", []),
+        ("raise SystemExit", "", []),
+    ],
+)
+def test_forked_process_does_not_answer_for_the_function(
+    code: Code, child: str, at_import: str, said: list[str]
+) -> None:
+    first = code.invoke(FORKS.format(child=child, at_import=at_import))
+    second = code.workers[-1].invoke({"number": 2})
+    assert (first.error, second.error) == (None, None)
+    assert (first.response, second.response) == ("1", "2")
+    assert [line["message"] for line in first.log + second.log] == said

@@ -88,7 +88,11 @@ class PrintRelay(io.RawIOBase):
 
 
 class Guard(threading.Thread):
-    """A thread that ends this process soon after its parent, whatever the function does."""
+    """A thread that ends this process soon after its parent.
+
+    It only waits for a C call that holds the interpreter's lock, such as that of a regular
+    expression.
+    """
 
     # The debugger stops all threads at a breakpoint except for those with these attributes.
     is_pydev_daemon_thread = pydev_do_not_trace = True

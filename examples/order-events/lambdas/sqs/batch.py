@@ -249,7 +249,9 @@ class Batch:
     def _fate(self, wait: float | None) -> str:
         if wait is None:
             return "it becomes a dead letter"
-        return f"it is retried in {seconds_hidden(wait)} s" if self.settings.queue.url else "it is retried"
+        if self.settings.queue.url is None:  # in a test
+            return "it is retried"
+        return f"it is retried in {seconds_hidden(wait)} s"
 
     def _fail_group(self, record: Record, cause: Cause, is_last: bool) -> None:
         """Hold the rest of a message group back, unless the message leaves the queue."""

@@ -1,6 +1,5 @@
 """The debugger's side of a function's process: it listens, and stops the clock at breakpoints."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -58,19 +57,8 @@ class Clock:
                 self.state = None, lost + real_time() - stopped_at
 
 
-def end_with_parent() -> None:
-    """End this process when its parent has ended, even at a breakpoint."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
 def listen() -> int:
     """Listen for a debugger, and return the port."""
-    guard = threading.Thread(target=end_with_parent, daemon=True)
-    guard.is_pydev_daemon_thread = guard.pydev_do_not_trace = True  # type: ignore[attr-defined]
-    guard.start()
     clock = Clock()
     # debugpy has no public name for this. All threads wait here, on every version of Python.
     pydevd.PyDB.do_wait_suspend = clock.stopping(pydevd.PyDB.do_wait_suspend)

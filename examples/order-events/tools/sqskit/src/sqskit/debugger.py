@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -36,6 +36,7 @@ class Session:
     def __init__(self, client: socket.socket) -> None:
         self.client = client
         self.is_open = False  # between the debugger and a process
+        self.is_leaving = False  # because the debugger has asked for it
 
     def run(self, process: socket.socket) -> bool:
         """Pass on what is said until one side has gone; tell whether it was the debugger."""
@@ -43,7 +44,9 @@ class Session:
             self.is_open = True
             back = threading.Thread(target=self._pass_back, args=[process], daemon=True)
             back.start()
-            pass_on(self.client, process)
+            for message in messages(self.client):
+                self.is_leaving |= message.get("command") in ("disconnect", "terminate")
+                send(process, **message)
             if self.is_open:
                 self.is_open = False
                 # Otherwise, a debugger that has crashed would leave the process at its breakpoint.
@@ -53,11 +56,15 @@ class Session:
         return False
 
     def _pass_back(self, process: socket.socket) -> None:
-        pass_on(process, self.client)
+        for message in messages(process):
+            # With these events the process would end the session for good.
+            if message.get("event") not in ("exited", "terminated"):
+                send(self.client, **message)
         if self.is_open:
             self.is_open = False
             # The process has ended. This makes the debugger attach again, to the next one.
-            send(self.client, type="event", event="terminated", body={"restart": True})
+            body = {} if self.is_leaving else {"restart": True}
+            send(self.client, type="event", event="terminated", body=body)
             with suppress(OSError):
                 self.client.shutdown(socket.SHUT_WR)
 
@@ -143,17 +150,19 @@ class Debugger:
         return None
 
 
-def pass_on(source: socket.socket, target: socket.socket) -> None:
-    """Pass on bytes until the source has ended, even if the target has."""
-    with suppress(OSError):
-        while received := source.recv(65536):
-            with suppress(OSError):
-                target.sendall(received)
+def messages(source: socket.socket) -> Iterator[dict[str, Any]]:
+    """Yield messages of the protocol until the source ends, or sends something else."""
+    with suppress(OSError, ValueError), source.makefile("rb") as stream:
+        while header := stream.readline():
+            length = int(header.removeprefix(b"Content-Length:"))
+            while stream.readline().strip():  # other headers
+                pass
+            yield json.loads(stream.read(length))
 
 
 def send(target: socket.socket, **message: Any) -> None:
-    """Send a message of the protocol."""
-    # The number is not in use, and nobody refers to it.
+    """Send a message of the protocol, even if the target has ended."""
+    # Messages that are passed on have a number. This one is not in use, and nobody refers to it.
     content = json.dumps({"seq": 2**31 - 1, **message}).encode()
     with suppress(OSError):
         target.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(content), content))

@@ -87,11 +87,34 @@ class PrintRelay(io.RawIOBase):
         return len(printed)
 
 
+class Guard(threading.Thread):
+    """A thread that ends this process soon after its parent.
+
+    It only waits for a C call that holds the interpreter's lock, such as that of a regular
+    expression.
+    """
+
+    # The debugger stops all threads at a breakpoint except for those with these attributes.
+    is_pydev_daemon_thread = pydev_do_not_trace = True
+
+    def run(self) -> None:
+        parent, sleep = os.getppid(), time.sleep  # the function may replace the latter
+        while os.getppid() == parent:
+            sleep(0.5)
+        os._exit(1)
+
+
 def answer(answers: TextIO, **line: Any) -> None:
+    if "log" not in line and os.getpid() != PROCESS:  # a fork must not answer for its parent
+        end = line.get("error", "it returned")
+        print(f"a forked process has left the function ({end}); end it with os._exit()")
+        os._exit(1)
     with answering:
         answers.write(json.dumps(line, default=str) + "\n")
         answers.flush()
 
+
+PROCESS = os.getpid()
 
 try:
     STARTED_IN = os.getcwd() + os.sep
@@ -144,6 +167,7 @@ def hook_breakpoints(stop_in: Callable[[FrameType], bool] | None) -> None:
 
 def main() -> None:
     folder, handler, arn, *seconds = sys.argv[1:]
+    Guard(daemon=True).start()
     # Standard input and output belong to the worker, so the function gets others.
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

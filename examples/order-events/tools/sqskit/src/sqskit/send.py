@@ -22,6 +22,7 @@ UUID = re.compile(r'(?<=")(\w{8}-\w{4}-\w{4}-\w{4}-)\w{12}(?="(?!\s*:))')
 LARGEST_REQUEST = 1024 * 1024
 
 
+@answering()  # the run may end meanwhile
 def send_examples(template: Path, number: int | None) -> None:
     """Send messages to each queue of the running stack, in the way they get there on AWS.
 

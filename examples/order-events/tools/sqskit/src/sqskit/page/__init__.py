@@ -13,6 +13,7 @@ from sqskit.aws import Aws, Depth
 from sqskit.mapping import EventSourceMapping
 from sqskit.page.history import History
 from sqskit.page.letters import DeadLetters
+from sqskit.page.request import value_of
 from sqskit.page.sending import Sending
 from sqskit.page.server import Action, Server
 
@@ -44,9 +45,9 @@ class Page:
         about = {"project": self.template.parent.name, "targets": self.sending.targets()}
         actions: dict[str, Action] = {
             "/send": self._send,
-            "/send-back": lambda request: self.letters.send_back(str(request["id"])),
+            "/send-back": lambda request: self.letters.send_back(value_of(request, "id", str)),
             "/send-all-back": lambda request: self.letters.send_all_back(),
-            "/drop": lambda request: self.letters.drop(str(request["id"])),
+            "/drop": lambda request: self.letters.drop(value_of(request, "id", str)),
         }
         try:
             self.server = Server(port_of(self.template), self.history, about, actions)
@@ -89,11 +90,11 @@ class Page:
 
     def _send(self, request: dict[str, Any]) -> None:
         self.sending.send(
-            str(request["queue"]),
-            str(request["body"]),
-            int(request.get("count", 1)),
-            str(request.get("group") or "example"),
-            broken=bool(request.get("broken")),
+            value_of(request, "queue", str),
+            value_of(request, "body", str),
+            value_of(request, "count", int, default=1),
+            value_of(request, "group", str, default="") or "example",
+            broken=value_of(request, "broken", bool, default=False),
         )
 
 

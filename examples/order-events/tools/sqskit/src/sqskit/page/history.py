@@ -18,6 +18,7 @@ from sqskit.page.items import (
     Run,
     Try,
     cut_log,
+    message_in,
     message_of,
     message_of_letter,
 )
@@ -50,7 +51,7 @@ class History:
         self.running: dict[str, int] = {}  # by the receipt handle of a batch's first record
         self.dead = defaultdict[str, dict[str, str]](dict)  # by queue: id of the letter, message
         self.depths: list[dict[str, Any]] = []
-        self.notices: list[tuple[int, str]] = []
+        self.notices: list[tuple[int, dict[str, Any]]] = []
         self.version = self.depths_version = self.numbers = self.batches = 0
         self.has_ended = False
         self.watchers = 0
@@ -222,7 +223,7 @@ class History:
                 found["batches"] = runs
             if self.depths_version > version:
                 found["depths"] = self.depths
-            if notices := [text for number, text in self.notices if version and number > version]:
+            if notices := [notice for number, notice in self.notices if number > version]:
                 found["notices"] = notices
             return found
 
@@ -236,6 +237,7 @@ class History:
                 **message.row(),
                 "body": message.body,
                 "length": message.length,
+                "unwrapped": message_in(message.body),
                 "reason": message.reason,
                 "attributes": message.attributes,
                 "sentAt": message.sent_at,
@@ -296,7 +298,7 @@ class History:
 
     def _notice(self, text: str) -> None:
         self.version += 1
-        self.notices = [*self.notices[-9:], (self.version, text)]
+        self.notices = [*self.notices[-9:], (self.version, {"at": time.time(), "text": text})]
 
 
 def retry_at(batch: Batch, outcome: Outcome) -> float | None:

@@ -1,6 +1,5 @@
 """A message, its tries and the batches, as the page keeps them."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -175,7 +174,7 @@ def message_of(
         sent_at=int(attributes["SentTimestamp"]) / 1000,
         body=record["body"][:LONGEST_TEXT],
         length=len(record["body"]),
-        in_row=in_row(record["body"]),
+        in_row=message_in(record["body"])[:LONGEST_IN_ROW],
         attributes=texts_of(record["messageAttributes"]),
         group=attributes.get("MessageGroupId", ""),
         most_receives=queue.max_receive_count if queue.dead_letter_url else None,
@@ -193,19 +192,21 @@ def message_of_letter(letter: DeadLetter, source: Queue, number: int) -> Message
         sent_at=letter.sent_at,
         body=letter.body[:LONGEST_TEXT],
         length=len(letter.body),
-        in_row=in_row(letter.body),
+        in_row=message_in(letter.body)[:LONGEST_IN_ROW],
         attributes=texts_of({k: attribute_of(each) for k, each in letter.attributes.items()}),
         group=letter.group or "",
         most_receives=source.max_receive_count,
     )
 
 
-def in_row(body: str) -> str:
-    """Return what a row shows of a body: of an event from a bus its detail, the message."""
+def message_in(body: str) -> str:
+    """Return the message in a body, as it was sent: in an event from a bus, that is its detail."""
     if '"detail-type"' in body and '"detail"' in body:
-        with suppress(ValueError, TypeError, KeyError):
-            body = json.dumps(json.loads(body)["detail"], ensure_ascii=False)
-    return body[:LONGEST_IN_ROW]
+        import msgspec  # comes with the project
+
+        with suppress(ValueError, RecursionError, KeyError):
+            return bytes(msgspec.json.decode(body, type=dict[str, msgspec.Raw])["detail"]).decode()
+    return body
 
 
 def cut_log(lines: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The form of the page: the examples to send, and sending them."""
 
+import re
 import threading
 from collections.abc import Iterable
 from itertools import islice
@@ -12,11 +13,16 @@ from sqskit.aws import Aws
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
 from sqskit.page.history import History
+from sqskit.page.items import message_in
 from sqskit.routes import Route, ToBus, route_to
 from sqskit.send import batches, cut_short, distinct, send_along, send_batch_along
 from sqskit.template import example_file, examples
 
 MOST = 100_000  # messages at once
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+LARGEST_MESSAGE = 1024 * 1024  # bytes
+REFUSED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Sending:
@@ -50,6 +56,7 @@ class Sending:
             "function": function.name,
             "hasGroups": queue.is_fifo and not isinstance(self._route(queue.name), ToBus),
             "examples": bodies,
+            "areEvents": any(message_in(body) != body for body in bodies),
             "problem": problem,
         }
 
@@ -64,6 +71,10 @@ class Sending:
             raise UserError(f"{count} messages cannot be sent; use a number from 1 to {MOST}")
         if not body:
             raise UserError("an empty message cannot be sent; SQS refuses it")
+        for name, text in (("body", body), ("message group", group)):
+            if refused := REFUSED.search(text):
+                code, place = f"U+{ord(refused[0]):04X}", refused.start() + 1
+                raise UserError(f"SQS refuses {code}, character {place} of the {name}; remove it")
         body = cut_short(body) if broken else body
         if count == 1:
             send_along(self._route(queue), self.aws, self.mappings[queue].queue, body, group)

@@ -16,11 +16,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sqskit.errors import UserError
 from sqskit.page.history import History
+from sqskit.page.request import BadRequest, request_in
+from sqskit.page.sending import LARGEST_MESSAGE
 
 HOST = "127.0.0.1"
 PAGE = Path(__file__).with_name("page.html")
 
-LARGEST_REQUEST = 2_000_000  # bytes; a message has at most one MiB
+# In bytes. JSON can write each byte of a message as six, such as \u0061.
+LARGEST_REQUEST = 6 * LARGEST_MESSAGE + 10_000
+
+MOST_DIGITS = 18  # of a number; int refuses one with thousands of them
+LONGEST_PATH = 100  # in a line about it
 
 SECONDS_BETWEEN_CHANGES = 0.1
 SECONDS_OF_SILENCE = 10  # after which the page hears that the run goes on
@@ -41,7 +47,7 @@ class Server(ThreadingHTTPServer):
         """Bind a port, or any free one if it is taken. Raises OSError.
 
         about: what the page has to know of the stack.
-        actions: by path. Each takes the JSON of a request, and may raise UserError.
+        actions: by path. Each takes the JSON of a request, and may raise BadRequest or UserError.
         """
         self.history = history
         self.about = about
@@ -62,11 +68,28 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
+    has_begun = False  # to answer
     timeout = 60  # for a browser that neither sends nor receives
 
     def do_GET(self) -> None:
-        if not self._is_own():
-            return
+        self._answer_with(self._get)
+
+    def do_POST(self) -> None:
+        self._answer_with(self._post)
+
+    def _answer_with(self, answer: Callable[[], None]) -> None:
+        """Answer a request, whatever happens: with one line if something unexpected does."""
+        self.has_begun = False
+        try:
+            if self._is_own():
+                answer()
+        except Exception as error:
+            if self.has_begun:  # most often because the browser has closed the connection
+                raise
+            reason = f"unexpected {type(error).__name__}: {error}"
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, reason)
+
+    def _get(self) -> None:
         path = self.path.partition("?")[0]
         kind, _, key = path[1:].partition("/")
         if path == "/":
@@ -75,23 +98,21 @@ class Handler(BaseHTTPRequestHandler):
             self._stream()
         elif kind == "messages":
             self._found(self.server.history.message(key))
-        elif kind == "batches" and key.isdecimal():
+        elif kind == "batches" and key.isdecimal() and len(key) <= MOST_DIGITS:
             self._found(self.server.history.batch(int(key)))
         else:
-            self._refuse(HTTPStatus.NOT_FOUND, f"there is no {path}")
+            self._refuse(HTTPStatus.NOT_FOUND, f"there is no {path[:LONGEST_PATH]}")
 
-    def do_POST(self) -> None:
-        if not self._is_own():
-            return
+    def _post(self) -> None:
         action = self.server.actions.get(self.path)
         length = self.headers.get("Content-Length", "")
         if not action:
-            self._refuse(HTTPStatus.NOT_FOUND, f"there is no {self.path}")
+            self._refuse(HTTPStatus.NOT_FOUND, f"there is no {self.path[:LONGEST_PATH]}")
         elif self.headers.get_content_type() != "application/json":
             self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a request must be application/json")
         elif not length.isdecimal():
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "a request must say its length")
-        elif int(length) > LARGEST_REQUEST:
+        elif len(length) > MOST_DIGITS or int(length) > LARGEST_REQUEST:
             reason = f"a request can have at most {LARGEST_REQUEST} bytes"
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
         else:
@@ -113,15 +134,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _act(self, action: Action, content: bytes) -> None:
         try:
-            parameters = json.loads(content)
-            if not isinstance(parameters, dict):
-                raise UserError("a request must be a JSON object")
-            action(parameters)
+            action(request_in(content))
+        except BadRequest as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except (UserError, BotoCoreError, ClientError) as error:
             self._refuse(HTTPStatus.CONFLICT, str(error))
-        except (ValueError, TypeError, KeyError) as error:
-            reason = f"the request is not understood: {type(error).__name__}: {error}"
-            self._refuse(HTTPStatus.BAD_REQUEST, reason)
         else:
             self._found({})
 
@@ -165,6 +182,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _head(self, status: HTTPStatus, type_: str, more: dict[str, str]) -> None:
+        self.has_begun = True
         self.send_response(status)
         headers = {
             "Content-Type": type_,

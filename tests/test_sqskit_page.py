@@ -20,9 +20,10 @@ from sqskit.errors import UserError
 from sqskit.page import Page, history, items, letters, port_of
 from sqskit.page.history import History
 from sqskit.page.letters import DeadLetters
-from sqskit.page.sending import LARGEST_MESSAGE, Sending
+from sqskit.page.sending import Sending
 from sqskit.page.server import LARGEST_REQUEST, PAGE
 from sqskit.poller import Batch
+from sqskit.send import LARGEST_MESSAGE
 from sqskit.testing import wait_until
 from sqskit.worker import Invocation
 

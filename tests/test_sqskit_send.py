@@ -9,7 +9,7 @@ from sqskit.aws import Aws, EmbeddedAws
 from sqskit.errors import UserError
 from sqskit.mapping import Queue
 from sqskit.routes import ToQueue
-from sqskit.send import LARGEST_REQUEST, batches, send_batch_along, send_examples
+from sqskit.send import LARGEST_MESSAGE, batches, send_batch_along, send_examples
 
 from tests.support.happenings import MAPPING
 
@@ -31,9 +31,9 @@ def queue(aws: Aws, name: str) -> Queue:
     [
         ([], []),
         ([1] * 23, [10, 10, 3]),
-        ([LARGEST_REQUEST // 2] * 3, [2, 1]),
-        ([LARGEST_REQUEST, 1, LARGEST_REQUEST], [1, 1, 1]),
-        ([LARGEST_REQUEST + 1], [1]),  # SQS says that it is too large
+        ([LARGEST_MESSAGE // 2] * 3, [2, 1]),
+        ([LARGEST_MESSAGE, 1, LARGEST_MESSAGE], [1, 1, 1]),
+        ([LARGEST_MESSAGE + 1], [1]),  # SQS says that it is too large
     ],
 )
 def test_batches_are_as_large_as_sqs_accepts(lengths: list[int], expected: list[int]) -> None:
@@ -44,7 +44,7 @@ def test_batches_are_as_large_as_sqs_accepts(lengths: list[int], expected: list[
 
 
 def test_size_of_a_batch_is_counted_in_bytes() -> None:
-    assert [len(batch) for batch in batches(["ü" * (LARGEST_REQUEST // 4)] * 3)] == [2, 1]
+    assert [len(batch) for batch in batches(["ü" * (LARGEST_MESSAGE // 4)] * 3)] == [2, 1]
 
 
 @pytest.mark.slow
@@ -67,7 +67,7 @@ def test_messages_arrive_once_and_in_order(aws: EmbeddedAws, name: str, group: s
 @pytest.mark.slow
 def test_largest_batches_are_accepted(aws: EmbeddedAws) -> None:
     target = queue(aws, "large")
-    for batch in batches(["x" * (LARGEST_REQUEST // 10)] * 11):
+    for batch in batches(["x" * (LARGEST_MESSAGE // 10)] * 11):
         send_batch_along(ToQueue(target.url), aws, target, batch)
     assert aws.depth(target.url) == (11, 0)
 

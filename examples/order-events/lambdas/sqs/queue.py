@@ -115,7 +115,7 @@ class Calls:
 
 
 def seconds_hidden(wait: float) -> int:
-    """Return for how many seconds a message can be hidden that is to wait for so many."""
+    """Return for how many whole seconds SQS is to hide a message that waits this long."""
     return round(min(wait, LONGEST_HIDDEN))
 
 

@@ -17,9 +17,9 @@ from sqskit.template import example_file, examples
 NUMBERED = re.compile(r'(?<=")([^"\\]*[A-Za-z]-)\d+(?="(?!\s*:))')
 UUID = re.compile(r'(?<=")(\w{8}-\w{4}-\w{4}-\w{4}-)\w{12}(?="(?!\s*:))')
 
-# The most bytes of all bodies in a request to SQS.
+# The most bytes of a message, and of all bodies in a request to SQS.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-LARGEST_REQUEST = 1024 * 1024
+LARGEST_MESSAGE = 1024 * 1024
 
 
 @answering()  # the run may end meanwhile
@@ -114,7 +114,7 @@ def batches(bodies: Iterable[str]) -> Iterator[list[str]]:
     batch, size = list[str](), 0
     for body in bodies:
         length = len(body.encode())
-        if batch and (len(batch) == 10 or size + length > LARGEST_REQUEST):
+        if batch and (len(batch) == 10 or size + length > LARGEST_MESSAGE):
             yield batch
             batch, size = [], 0
         batch.append(body)

@@ -15,13 +15,19 @@ from sqskit.mapping import EventSourceMapping
 from sqskit.page.history import History
 from sqskit.page.items import message_in
 from sqskit.routes import Route, ToBus, route_to
-from sqskit.send import batches, cut_short, distinct, send_along, send_batch_along
+from sqskit.send import (
+    LARGEST_MESSAGE,
+    batches,
+    cut_short,
+    distinct,
+    send_along,
+    send_batch_along,
+)
 from sqskit.template import example_file, examples
 
 MOST = 100_000  # messages at once
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-LARGEST_MESSAGE = 1024 * 1024  # bytes
 REFUSED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -75,6 +81,8 @@ class Sending:
             if refused := REFUSED.search(text):
                 code, place = f"U+{ord(refused[0]):04X}", refused.start() + 1
                 raise UserError(f"SQS refuses {code}, character {place} of the {name}; remove it")
+        if (size := len(body.encode())) > LARGEST_MESSAGE:
+            raise UserError(f"the body has {size:,} bytes; SQS takes at most {LARGEST_MESSAGE:,}")
         body = cut_short(body) if broken else body
         if count == 1:
             send_along(self._route(queue), self.aws, self.mappings[queue].queue, body, group)

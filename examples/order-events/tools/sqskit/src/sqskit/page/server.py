@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sqskit.errors import UserError
 from sqskit.page.history import History
 from sqskit.page.request import BadRequest, request_in
-from sqskit.page.sending import LARGEST_MESSAGE
+from sqskit.send import LARGEST_MESSAGE
 
 HOST = "127.0.0.1"
 PAGE = Path(__file__).with_name("page.html")

@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.skipif(not BROWSER, reason=f"there is no browser: none of {', '.join(BROWSERS)} is installed"),
 ]
 
+OTHER = replace(MAPPING.queue, arn=f"{MAPPING.queue.arn}-other")
 SQSKIT = (sys.executable, "-m", "sqskit")
 
 expect.set_options(timeout=20_000)  # in milliseconds
@@ -228,13 +229,13 @@ def test_markup_in_a_message_is_text(tmp_path: Path, visit: Callable[[str], Page
 
 
 def test_rows_name_their_queue_if_there_are_several(tmp_path: Path, visit: Callable[[str], Page]) -> None:
-    audit = replace(MAPPING, queue=replace(MAPPING.queue, arn=f"{MAPPING.queue.arn}-audit"))
+    other = replace(MAPPING, queue=OTHER)
 
     def tell(told: History) -> None:
         happen(told, [record("1")])
-        happen(told, [record("2", "id-1")], mapping=audit)
+        happen(told, [record("2", "id-1")], mapping=other)
 
-    for mappings, names in (([MAPPING], []), ([MAPPING, audit], [audit.queue.name, MAPPING.queue.name])):
+    for mappings, names in (([MAPPING], []), ([MAPPING, other], [OTHER.name, MAPPING.queue.name])):
         with shown(tmp_path, tell, visit, mappings) as (_, page):
             expect(page.locator("#list .row")).to_have_count(2)
             found = [each.inner_text() for each in page.locator("#list .text .soft").all()]
@@ -399,6 +400,28 @@ def test_end_of_the_run_is_shown_and_the_next_run_too(tmp_path: Path, visit: Cal
     with shown(tmp_path, lambda told: many(told, 2), lambda url: page):
         expect(page.locator("#link")).to_have_text("live")
         expect(page.locator("#list .row")).to_have_count(2)
+
+
+def test_form_and_details_follow_the_next_run(tmp_path: Path, visit: Callable[[str], Page]) -> None:
+    example = tmp_path / "contract" / "new_message.json"
+    example.parent.mkdir()
+    example.write_text('{"n": 1}', "utf-8")
+    with shown(tmp_path, lambda told: many(told, 1), visit) as (_, page):
+        page.locator("#list .row").click()
+        page.click("#compose")
+        body = page.locator("[name=body]")
+        expect(body).to_have_value('{\n  "n": 1\n}')
+    example.write_text('[{"n": 2}, {"n": 3}]', "utf-8")
+    with shown(tmp_path, lambda told: happen(told, [record("2", "other")]), lambda url: page):
+        expect(body).to_have_value('{\n  "n": 2\n}')  # nothing was typed
+        expect(page.locator("#detail")).to_be_hidden()
+        expect(page.locator("#problem")).to_be_hidden()
+        page.select_option("[name=example]", "1")
+        page.fill("[name=body]", "typed")
+    with shown(tmp_path, lambda told: None, lambda url: page, [replace(MAPPING, queue=OTHER)]):
+        expect(page.locator("[name=queue]")).to_have_value(OTHER.name)
+        expect(body).to_have_value("typed")
+        expect(page.locator("[name=example] option")).to_have_count(2)
 
 
 def test_other_pages_can_neither_read_nor_act(tmp_path: Path, browser: Browser) -> None:

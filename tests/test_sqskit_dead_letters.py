@@ -134,7 +134,10 @@ def test_rest_of_a_message_group_is_counted(endpoint: str) -> None:
         fifo.bury(str(n))
     *_, count, rest = fifo.shown()
     assert count.startswith("10 dead letters in ")
-    assert rest == "2 more cannot be shown now: another reader has them, or they follow these in their message groups"
+    assert rest == "2 more cannot be shown now: another reader has them, or they follow others in their message groups"
+    why = f"0123-originax can be read from {fifo.queue().name}; 2 more cannot be read now: another reader has them, or"
+    with pytest.raises(UserError, match=why):
+        dead_letters.send_back([fifo.queue()], "0123-originax")
     assert dead_letters.send_all_back(fifo.queue()) == 12
     assert [message["Body"] for message in fifo.received()] == [str(n) for n in range(10)]
 

@@ -264,6 +264,15 @@ def test_debugger_that_ends_the_process_is_not_told_to_return(tmp_path: Path) ->
         assert debugger.ends() == [("terminated", {})]
 
 
+def test_debugger_that_leaves_its_end_open_does_not_keep_others_out(tmp_path: Path) -> None:
+    with debugger_of_handler(tmp_path, "import time; time.sleep(4)") as first:
+        first.attach({})
+        first.detach()
+        assert first.ends() == []
+        with Debugger(first.socket.getpeername()[1]) as second:
+            second.attach({})
+
+
 @pytest.mark.parametrize("sent", ["GET / HTTP/1.1\r\n\r\n", "Content-Length: 2\r\n\r\n{"])
 def test_connection_of_another_program_is_closed(tmp_path: Path, sent: str) -> None:
     with debugger_of_handler(tmp_path, "pass") as debugger:

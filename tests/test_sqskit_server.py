@@ -192,3 +192,20 @@ def test_deep_queue_is_nearly_as_fast_as_an_empty_one(aws: EmbeddedAws) -> None:
         sqs.send_message_batch(QueueUrl=url, Entries=entries)
     assert aws.depth(url) == (1_000, 0)
     assert median(seconds() for _ in range(9)) < 10 * empty  # in moto itself, 20 times
+
+
+@pytest.mark.parametrize("hidden", [0, 1], ids=["given back", "expired"])
+def test_message_group_is_received_as_a_whole_again(aws: EmbeddedAws, hidden: int) -> None:
+    sqs = aws.client("sqs")
+    url = sqs.create_queue(QueueName=f"group-{hidden}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    for n in range(8):
+        sqs.send_message(QueueUrl=url, MessageBody=str(n), MessageGroupId="a", MessageDeduplicationId=str(n))
+    for _ in range(3 if hidden else 40):
+        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=hidden or 30)["Messages"]
+        assert [message["Body"] for message in received] == [*"01234567"]
+        if hidden:
+            time.sleep(hidden + 0.2)
+        else:
+            handles = {each["Body"]: each["ReceiptHandle"] for each in received}
+            entries = [{"Id": n, "ReceiptHandle": handles[n], "VisibilityTimeout": 0} for n in handles]
+            sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)

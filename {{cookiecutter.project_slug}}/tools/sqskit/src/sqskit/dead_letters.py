@@ -73,10 +73,13 @@ def show(queues: list[DeadLetterQueue]) -> None:
                 show_letter(console, letter)
         print(f"{plural(len(letters), 'dead letter')} in {queue.name}")
         if length > len(letters):
-            reason = "another reader has them"
-            if queue.is_fifo:
-                reason += ", or they follow these in their message groups"
-            print(f"{length - len(letters)} more cannot be shown now: {reason}")
+            print(f"{length - len(letters)} more cannot be shown now: {why_not(queue)}")
+
+
+def why_not(queue: DeadLetterQueue) -> str:
+    """Say why some dead letters of a queue cannot be read now."""
+    reason = "another reader has them"
+    return f"{reason}, or they follow others in their message groups" if queue.is_fifo else reason
 
 
 def send_back(queues: list[DeadLetterQueue], id_: str) -> None:
@@ -108,19 +111,21 @@ def searched(
 ) -> Iterator[tuple[DeadLetterQueue, DeadLetter]]:
     """Provide the one dead letter whose id begins like this, and its queue. Raises UserError."""
     with ExitStack() as stack:
-        matching = [
-            (queue, letter)
-            for queue in queues
-            for letter in stack.enter_context(queue).letters()
-            if letter.is_called(id_)
-        ]
+        matching, unread = list[tuple[DeadLetterQueue, DeadLetter]](), list[str]()
+        for queue in queues:
+            length, letters = queue.length(), list(stack.enter_context(queue).letters())
+            matching += [(queue, letter) for letter in letters if letter.is_called(id_)]
+            if length > len(letters):
+                number = length - len(letters)
+                unread.append(f"{number} more cannot be read now: {why_not(queue)}")
         if len(matching) != 1:
             ids = ", ".join(letter.own_id for _, letter in matching)
             names = ", ".join(queue.name for queue in queues)
+            none = f"no dead letter with the id {id_} can be read from {names}"
             raise UserError(
                 f"several dead letters have an id that begins with {id_}: {ids}"
                 if matching
-                else f"no dead letter with the id {id_} can be read from {names}"
+                else "; ".join([none, *unread])
             )
         yield matching[0]
 

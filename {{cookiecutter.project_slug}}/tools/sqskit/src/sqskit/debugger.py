@@ -53,13 +53,16 @@ class Session:
                 send(process, type="request", command="disconnect", arguments={})
                 back.join(1)
                 return True
-        return False
+        return self.is_leaving
 
     def _pass_back(self, process: socket.socket) -> None:
         for message in messages(process):
             # With these events the process would end the session for good.
             if message.get("event") not in ("exited", "terminated"):
                 send(self.client, **message)
+            if message["type"] == "response" and message["command"] == "disconnect":
+                with suppress(OSError):  # the debugger may leave its end open
+                    self.client.shutdown(socket.SHUT_RDWR)
         if self.is_open:
             self.is_open = False
             # The process has ended. This makes the debugger attach again, to the next one.

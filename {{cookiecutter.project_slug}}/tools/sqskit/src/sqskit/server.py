@@ -74,11 +74,23 @@ def call_table_action(request: DynamoHandler) -> Any:
         return call_any_table_action(request)
 
 
+def forget_expired(queue: Queue) -> None:
+    """Forget that messages are being processed whose visibility timeout is over.
+
+    moto does so while it receives them, and then takes their group for one that is busy: with the
+    messages of the same receive.
+    """
+    for message in [*queue.pending_messages] if queue.fifo_queue else []:
+        if message.visible:
+            queue.pending_messages.remove(message)
+
+
 def receive_message(backend: SQSBackend, name: str, count: int, wait: int, *more: Any) -> Any:
     """Receive messages, and let other requests be served while there is none."""
     until = time.monotonic() + wait
     while True:
         with serving:
+            forget_expired(backend.get_queue(name))
             messages = receive_at_once(backend, name, count, 0, *more)
         if messages or time.monotonic() >= until:
             return messages

@@ -28,6 +28,7 @@ from sqskit.template import example_file, examples
 MOST = 100_000  # messages at once
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+GROUP = re.compile("[!-~]{1,128}")
 REFUSED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -77,12 +78,15 @@ class Sending:
             raise UserError(f"{count} messages cannot be sent; use a number from 1 to {MOST}")
         if not body:
             raise UserError("an empty message cannot be sent; SQS refuses it")
-        for name, text in (("body", body), ("message group", group)):
-            if refused := REFUSED.search(text):
-                code, place = f"U+{ord(refused[0]):04X}", refused.start() + 1
-                raise UserError(f"SQS refuses {code}, character {place} of the {name}; remove it")
+        if refused := REFUSED.search(body):
+            code, place = f"U+{ord(refused[0]):04X}", refused.start() + 1
+            raise UserError(f"SQS refuses {code}, character {place} of the body; remove it")
         if (size := len(body.encode())) > LARGEST_MESSAGE:
             raise UserError(f"the body has {size:,} bytes; SQS takes at most {LARGEST_MESSAGE:,}")
+        if self.mappings[queue].queue.is_fifo and not GROUP.fullmatch(group):
+            raise UserError(
+                "a message group has 1 to 128 letters, digits or punctuation marks of ASCII"
+            )
         body = cut_short(body) if broken else body
         if count == 1:
             send_along(self._route(queue), self.aws, self.mappings[queue].queue, body, group)

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from shared.delivery import LONGEST_WAIT
 from sqs.log import logger, text_of
 from sqs.records import Record
 
@@ -23,7 +24,7 @@ SECONDS_TO_ANSWER = 0.5
 # SQS refuses to hide a message for more than 12 hours from its receive. Since then, the batch may
 # have waited for 5 minutes, and been handled for 15, which is the most that Lambda allows for each.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
-LONGEST_HIDDEN = 43_200 - 300 - 900
+LONGEST_HIDDEN = LONGEST_WAIT - 300 - 900
 
 ResultT = TypeVar("ResultT")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqskit.dead_letter_queue import ORIGINAL_ID
-from sqskit.poller import LOGGER, MESSAGE_ID, Batch
+from sqskit.poller import MESSAGE_ID, Batch, is_own
 
 # lambdas/sqs logs a failure with its cause, as `Message … failed at receive …: reason; fate`.
 CAUSE = "cause"
@@ -75,4 +75,4 @@ def is_duplicate(line: dict[str, Any]) -> bool:
 
 def is_about_a_message(line: dict[str, Any]) -> bool:
     """Tell whether lambdas/sqs has logged what became of a message, and why."""
-    return line.get("logger") == LOGGER and MESSAGE_ID in line and CAUSE in line
+    return is_own(line) and MESSAGE_ID in line and CAUSE in line

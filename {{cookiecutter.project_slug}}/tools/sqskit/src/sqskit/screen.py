@@ -19,7 +19,7 @@ from sqskit.environment import KEYS, REGION
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
 from sqskit.outcomes import known_id, outcomes_of
-from sqskit.poller import LOGGER, Batch
+from sqskit.poller import Batch, is_own
 from sqskit.routes import Route, ToBus, route_to
 from sqskit.template import example_file, examples
 
@@ -155,7 +155,7 @@ def heading(batch: Batch) -> Iterator[Line]:
 def log_lines(batch: Batch) -> Iterator[Line]:
     """Yield what the function has logged itself, and the stack traces of failures."""
     for line in batch.invocation.log:
-        if "stackTrace" in line or line.get("logger") != LOGGER:
+        if "stackTrace" in line or not is_own(line):
             text = str(line.get("stackTrace") or line["message"])
             yield Line(textwrap.indent(text.rstrip(), "    "), "dim")
     if batch.error:

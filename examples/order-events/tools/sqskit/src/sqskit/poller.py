@@ -195,7 +195,8 @@ class Poller(threading.Thread):
         The latter are those that only wait for an earlier one of their FIFO group, and the others.
         begun: when the function was invoked, as all times in seconds since 1970.
         """
-        could_say = not any(COULD_NOT in str(line.get("message")) for line in own(invocation.log))
+        own = filter(is_own, invocation.log)
+        could_say = not any(COULD_NOT in str(line.get("message")) for line in own)
         said, now = retries_in(invocation.log) if could_say else {}, time.time()
         retry_at, groups = dict[str, float](), dict[str, float]()
         held, others = list[dict[str, Any]](), list[dict[str, Any]]()
@@ -232,7 +233,7 @@ class Poller(threading.Thread):
 def retries_in(log: list[dict[str, Any]]) -> dict[str, int]:
     """Return in how many seconds each message is retried whose retry lambdas/sqs has arranged."""
     found = {}
-    for line in own(log):
+    for line in filter(is_own, log):
         _, is_said, seconds = str(line.get("message")).rpartition(SAID_WHEN)
         if is_said and MESSAGE_ID in line:
             with suppress(ValueError):
@@ -242,13 +243,13 @@ def retries_in(log: list[dict[str, Any]]) -> dict[str, int]:
 
 def deleted_in(log: list[dict[str, Any]]) -> set[str]:
     """Return the ids of the messages that lambdas/sqs has deleted before the end of a batch."""
-    found = (line.get(DELETED) for line in own(log))
+    found = (line.get(DELETED) for line in filter(is_own, log))
     return {str(id_) for ids in found if isinstance(ids, list) for id_ in ids}
 
 
-def own(log: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the lines that lambdas/sqs has logged, not those of `handle`."""
-    return (line for line in log if line.get("logger") == LOGGER)
+def is_own(line: dict[str, Any]) -> bool:
+    """Tell whether lambdas/sqs has logged a line, and not `handle`."""
+    return line.get("logger") == LOGGER
 
 
 def failed_ids(response: str, ids: set[str]) -> set[str]:

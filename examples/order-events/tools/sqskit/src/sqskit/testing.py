@@ -8,7 +8,7 @@ from pathlib import Path
 from sqskit.aws import Aws, EmbeddedAws
 from sqskit.errors import UserError
 from sqskit.mapping import EventSourceMapping
-from sqskit.poller import LOGGER, Batch, Poller
+from sqskit.poller import Batch, Poller, is_own
 from sqskit.screen import processed
 from sqskit.send import send
 
@@ -41,7 +41,7 @@ class RunningStack:
     def counted(self, field: str) -> int:
         """Return how many messages lambdas/sqs has counted in a field of its log, so far."""
         lines = [line for batch in self.batches for line in batch.invocation.log]
-        return sum(line[field] for line in lines if field in line and line.get("logger") == LOGGER)
+        return sum(line[field] for line in lines if field in line and is_own(line))
 
     def wait_until(self, condition: Callable[[], object]) -> None:
         """Wait until a condition is true. Raises TimeoutError after 20 seconds, with the log."""

@@ -155,12 +155,11 @@ def variables(function: Function, endpoint: str) -> dict[str, str]:
 def changed(folder: Path) -> dict[Path, float]:
     """Return when each Python file in a folder was last changed."""
     times = {}
-    for parent, _, names in os.walk(folder):  # unlike rglob, it skips folders that disappear
-        for name in names:
-            path = Path(parent, name)
-            if path.suffix == ".py":
-                with suppress(OSError):  # editors make files that soon disappear
-                    times[path] = path.stat().st_mtime
+    found = os.walk(folder)  # unlike rglob, it skips folders that disappear
+    for path in (Path(parent, name) for parent, _, names in found for name in names):
+        if path.suffix == ".py":
+            with suppress(OSError):  # editors make files that soon disappear
+                times[path] = path.stat().st_mtime
     return times
 
 

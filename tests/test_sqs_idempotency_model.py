@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.claims import table_in_moto
-from tests.support.claims_model import DAYS_30, Act, Outcome, World, world
+from tests.support.claims_model import DAYS_30, TABLE, Act, Outcome, World, world
 
 DONE, FAILS, LATER, REJECTED = Outcome
 
 
 @pytest.fixture(scope="module")
 def table() -> Iterator[Any]:
-    with table_in_moto() as client:
+    with table_in_moto(TABLE) as client:
         yield client
 
 

@@ -24,10 +24,10 @@ CALLS = ("put_item", "update_item", "delete_item")
 CLAIM, COMPLETE, RELEASE = CALLS
 
 
-def make_table(client: Any) -> None:
+def make_table(client: Any, name: str = TABLE) -> None:
     """Make the table of template.yaml."""
     client.create_table(
-        TableName=TABLE,
+        TableName=name,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
@@ -41,19 +41,19 @@ def items(client: Any) -> list[Item]:
 
 
 @contextmanager
-def table_in_moto() -> Iterator[Any]:
+def table_in_moto(name: str = TABLE) -> Iterator[Any]:
     """Make the table for the time of a `with` statement, and yield a client."""
     with mock_aws():
         client = boto3.client("dynamodb")
-        make_table(client)
+        make_table(client, name)
         yield client
 
 
 @contextmanager
-def named(client: Any) -> Iterator[None]:
+def named(client: Any, name: str = TABLE) -> Iterator[None]:
     """Name the table to the function for the time of a `with` statement, and let it use a client."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IDEMPOTENCY_TABLE", TABLE)
+        patch.setenv("IDEMPOTENCY_TABLE", name)
         patch.setattr(sqs.idempotency, "new_client", lambda *_, **__: client)  # making one takes long
         yield
 

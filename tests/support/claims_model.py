@@ -26,10 +26,13 @@ from sqs.idempotency import Once
 from sqs.log import logger
 from sqs.queue import OutOfTime
 
-from tests.support.claims import TABLE, Inline, named
+from tests.support.claims import Inline, named
 from tests.support.clock import Clock, ClockedContext, clocked, leaping_loop
 from tests.support.records import failed_ids, record
 from tests.support.sqs_model import DEAD_LETTER_URL, URL
+
+# Calls of other tests that end late must not reach it.
+TABLE = "keys-of-the-model"
 
 TIMEOUT = 30  # of an invocation, in seconds
 DAYS_30 = 30 * 86400
@@ -124,7 +127,7 @@ class Process:
         self.late = False  # whether the call that was cut arrives all the same
         self.exceptions = world.table.exceptions
         handle = self.handle_async if world.asynchronous else self.handle
-        with named(self):
+        with named(self, TABLE):
             self.once = Once[dict[str, str]](handle, lambda message: message["key"])
         self.handler = batch_handler(dict, self.once)
         self.handling: set[str] = set()  # keys
